@@ -1,0 +1,1 @@
+"""The offline application: tables in, a published snapshot out."""

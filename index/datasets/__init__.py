@@ -1,0 +1,1 @@
+"""Writers of the three canonical tables from public data sets."""

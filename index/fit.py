@@ -1,0 +1,82 @@
+"""Everything that is fitted on events before a time, in one call: the same for a training window and for serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.factorise import AlsSettings, factorise
+from recsys.arrays import Float32, Int32, frozen
+from recsys.catalogue import Catalogue
+from recsys.context import Context
+from recsys.interactions import Interactions
+from recsys.profiles import Profiles
+from recsys.snapshot.snapshot import Model
+from recsys.sources.content import Content
+from recsys.sources.factors import Factors
+from recsys.sources.popular import Popular
+from recsys.statistics import ItemStatistics
+from recsys.text_vectors import TextVectors
+from recsys.vector_index import VectorIndex
+
+N_SAMPLE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Timeless:
+    """What does not depend on when: the catalogue, profiles and text embeddings.
+
+    vectors (T, d) and text_of (n_items,): row of each item's text, -1 without; both None without any text ·
+    text_index: over ``vectors``, built once for all windows.
+    """
+
+    catalogue: Catalogue
+    profiles: Profiles
+    vectors: Float32 | None
+    text_of: Int32 | None
+    text_index: VectorIndex | None
+
+    @classmethod
+    def of(
+        cls, catalogue: Catalogue, profiles: Profiles, vectors: Float32 | None, text_of: Int32 | None, *, seed: int
+    ) -> Timeless:
+        """Build the text index; sample queries are means of a few texts, as users' interests are."""
+        if vectors is None or text_of is None or not len(vectors):
+            return cls(catalogue, profiles, None, None, None)
+        rng = np.random.default_rng(seed)
+        sample = vectors[rng.integers(len(vectors), size=(N_SAMPLE, 8))].mean(axis=1)
+        return cls(catalogue, profiles, vectors, text_of, VectorIndex.build(vectors, sample=sample, seed=seed))
+
+
+def fit(timeless: Timeless, interactions: Interactions, n_users: int, *, at: int, seed: int) -> Model:
+    """Sources and context as of ``at`` from ``interactions``, all of which lie before it."""
+    n_items = len(timeless.catalogue)
+    statistics = ItemStatistics.fit(interactions, n_items, at)
+    popularity = statistics.column("users_4w") + 1e-3 * statistics.column("users_all")
+    factors = _factors(interactions, n_users, n_items, at=at, seed=seed)
+    content = None
+    if timeless.vectors is not None and timeless.text_of is not None and timeless.text_index is not None:
+        texts = TextVectors.of(timeless.vectors, timeless.text_of, statistics.column("users_12w"))
+        content = Content(texts, timeless.text_index)
+    context = Context.of(
+        timeless.catalogue,
+        statistics,
+        profiles=timeless.profiles,
+        factors=factors.model if factors else None,
+        texts=content.texts if content else None,
+    )
+    return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content)
+
+
+def _factors(interactions: Interactions, n_users: int, n_items: int, *, at: int, seed: int) -> Factors | None:
+    found = factorise(interactions, n_users, n_items, at=at, settings=AlsSettings(), seed=seed)
+    if found is None:
+        return None
+    model, items = found
+    vectors = np.ascontiguousarray(model.factors[items])
+    rng = np.random.default_rng(seed)
+    # Users' vectors point where the items they take point: a few random items folded in stand for a user.
+    taken = [np.unique(items[rng.integers(len(items), size=20)]) for _ in range(N_SAMPLE)]
+    sample = np.stack([model.fold_in(some, np.ones(len(some), np.float32)) for some in taken])
+    return Factors(model, VectorIndex.build(vectors, sample=sample, seed=seed), items)

@@ -1,0 +1,233 @@
+"""Parquet, CSV and JSON Lines files as raw tables; one bad row never costs the file.
+
+CSV and JSON Lines come back as text columns. Rows a reader cannot make sense of stay in the table, empty and marked in
+the column ``MALFORMED``, so that row numbers are those of the file and cleaning counts them. Raises InputError, one
+sentence, when a file cannot be read at all.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import NoDataError, PanicException, PolarsError
+
+from recsys.errors import InputError
+
+MALFORMED = "#malformed"
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+
+_OVERFLOW = "#overflow"
+_LINE = "#line"
+_LINES_AT_ONCE = 1_000_000
+_LINES_FOR_KEYS = 10_000
+
+
+def read_file(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
+    """The table in ``path``; only the columns in ``wanted`` that exist, or all of them for None."""
+    with _one_sentence(path):
+        if path.name.endswith(".parquet"):
+            return _parquet(path, wanted)
+        _refuse_other_encodings(path)
+        if path.name.endswith((".csv", ".csv.gz")):
+            return _csv(path, wanted)
+        return _json_lines(path, wanted)
+
+
+def column_names(path: Path) -> list[str]:
+    """The names of the columns in ``path``: of JSON Lines, the keys of its first rows."""
+    with _one_sentence(path):
+        if path.name.endswith(".parquet"):
+            return list(pl.read_parquet_schema(path))
+        _refuse_other_encodings(path)
+        if path.name.endswith((".csv", ".csv.gz")):
+            return _csv_header(path)
+        names = _keys(path, limit=_LINES_FOR_KEYS)
+    if not names:
+        raise InputError(f"{path} cannot be read: it is not one JSON object a line")
+    return names
+
+
+@contextmanager
+def _one_sentence(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except NoDataError as error:
+        raise InputError(f"{path} is empty") from error
+    # The readers panic on some garbled files; a panic here is the file's fault, and no state outlives the call.
+    except (PolarsError, PanicException, gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+        first_line = next(iter(str(error).splitlines()), "").strip() or type(error).__name__
+        raise InputError(f"{path} cannot be read: {first_line}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _open(path: Path) -> io.BufferedIOBase:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _refuse_other_encodings(path: Path) -> None:
+    with _open(path) as file:
+        start = file.read(4096)
+    if not start.strip(b"\xef\xbb\xbf\r\n\t "):
+        raise NoDataError
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path} is UTF-16 text; save it as UTF-8")
+    if b"\0" in start:
+        raise InputError(f"{path} is not text, although its name says so")
+
+
+def _parquet(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
+    if wanted is None:
+        return pl.read_parquet(path, hive_partitioning=False)
+    there = [name for name in pl.read_parquet_schema(path) if name in set(wanted)]
+    return pl.read_parquet(path, columns=there, hive_partitioning=False)
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _csv_header(path: Path) -> list[str]:
+    return pl.read_csv(path, n_rows=0, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True).columns
+
+
+def _csv(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
+    names = _csv_header(path)
+    there = names if wanted is None else [name for name in names if name in set(wanted)]
+    try:
+        table = _parse_csv(path, names, there)
+        # A quote that is never closed swallows the lines after it; where an id is expected that shows as a line break.
+        broken = wanted is not None and _holds_line_breaks(table)
+    except PolarsError:
+        broken = True
+    if broken:
+        table = _csv_by_line(path, names, there)
+    return _mark_overflow(table)
+
+
+def _parse_csv(source: Path | io.BytesIO, names: Sequence[str], there: Sequence[str]) -> pl.DataFrame:
+    # One column more than the header has: whatever ends up in it came from a row with too many cells.
+    schema = dict.fromkeys([*names, _OVERFLOW], pl.String)
+    lazy = pl.scan_csv(
+        source,
+        schema=schema,
+        encoding="utf8-lossy",
+        truncate_ragged_lines=True,
+        missing_columns="insert",
+    )
+    return lazy.select(*there, pl.col(_OVERFLOW).is_not_null().alias(MALFORMED)).collect(engine="streaming")
+
+
+def _holds_line_breaks(table: pl.DataFrame) -> bool:
+    ids = [name for name in table.columns if table.schema[name] == pl.String]
+    return bool(table.select(pl.any_horizontal(pl.col(ids).str.contains("\n", literal=True).any())).item())
+
+
+def _csv_by_line(path: Path, names: Sequence[str], there: Sequence[str]) -> pl.DataFrame:
+    """The table read line by line: a line whose quotes do not balance is malformed, the others stand."""
+    lines = _lines(path)
+    balanced = pl.col(_LINE).str.count_matches('"', literal=True) % 2 == 0
+    numbered = lines.slice(1).with_columns(good=balanced.fill_null(True))
+    good = numbered.filter("good").get_column(_LINE).fill_null("")
+    rows = _parse_csv(_body(pl.concat([lines.get_column(_LINE).head(1), good])), names, there)
+    if rows.height != good.len():
+        raise InputError(f"{path} cannot be read: its quotes do not balance")
+    return _put_back(rows, numbered.get_column("good"))
+
+
+def _mark_overflow(table: pl.DataFrame) -> pl.DataFrame:
+    """Without blank lines at the end of the file, and without the mark when no row bears it."""
+    filled = table.select(pl.any_horizontal(pl.all().exclude(MALFORMED).is_not_null() | pl.col(MALFORMED))).to_series()
+    last = filled.arg_true().max()
+    table = table.head(0 if last is None else int(str(last)) + 1)
+    return table if table.get_column(MALFORMED).any() else table.drop(MALFORMED)
+
+
+# --- JSON Lines ------------------------------------------------------------------------------------------------------
+
+
+def _json_lines(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
+    names = _keys(path, limit=None) if wanted is None else list(wanted)
+    schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
+    if not schema:
+        return pl.DataFrame()
+    try:
+        table = _parse_json(path, schema)
+    except PolarsError:
+        table = _json_by_line(path, schema)
+    if wanted is None:
+        return table
+    # A key that no row has is a missing column, not an empty one.
+    absent = [name for name in names if table.get_column(name).null_count() == table.height]
+    present = _keys(path, limit=_LINES_FOR_KEYS) if absent else ()
+    return table.drop(name for name in absent if name not in present)
+
+
+def _parse_json(source: Path | io.BytesIO, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    return pl.read_ndjson(source, schema=schema)
+
+
+def _json_by_line(path: Path, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """The table read in blocks of lines: those that are no JSON object are malformed, the others stand."""
+    filled = pl.col(_LINE).is_not_null() & pl.col(_LINE).str.contains(r"\S")
+    lines = _lines(path).filter(filled).get_column(_LINE).str.strip_chars()
+    blocks = []
+    for start in range(0, lines.len(), _LINES_AT_ONCE):
+        block = lines.slice(start, _LINES_AT_ONCE)
+        good = block.str.starts_with("{") & block.str.json_path_match("$").is_not_null()
+        kept = block.filter(good)
+        rows = _parse_json(_body(kept), schema) if kept.len() else pl.DataFrame(schema=schema)
+        if rows.height != kept.len():
+            raise InputError(f"{path} cannot be read: it is not one JSON object a line")
+        rows = rows.with_columns(pl.lit(False).alias(MALFORMED))
+        blocks.append(_put_back(rows, good))
+    if not blocks:
+        raise NoDataError
+    return pl.concat(blocks)
+
+
+def _keys(path: Path, *, limit: int | None) -> list[str]:
+    names: dict[str, None] = {}
+    with _open(path) as file:
+        for position, line in enumerate(file):
+            if limit is not None and position >= limit:
+                break
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                names.update(dict.fromkeys(row))
+    return list(names)
+
+
+# --- Both ------------------------------------------------------------------------------------------------------------
+
+
+def _lines(path: Path) -> pl.DataFrame:
+    """The lines of a text file as one column, without their ends."""
+    with _open(path) as file:
+        source = io.BytesIO(file.read())
+    lines = pl.read_csv(
+        source, has_header=False, separator="\x01", quote_char=None, new_columns=[_LINE], schema={_LINE: pl.String},
+        encoding="utf8-lossy", truncate_ragged_lines=True,
+    )  # fmt: skip
+    return lines.with_columns(pl.col(_LINE).str.strip_suffix("\r"))
+
+
+def _body(lines: pl.Series) -> io.BytesIO:
+    return io.BytesIO(str(lines.str.join("\n").item()).encode() + b"\n")
+
+
+def _put_back(rows: pl.DataFrame, good: pl.Series) -> pl.DataFrame:
+    """``rows`` at the places where ``good`` holds, malformed empty rows at the others."""
+    places = pl.DataFrame({"good": good}).with_columns(
+        place=pl.when("good").then(pl.col("good").cast(pl.UInt32).cum_sum() - 1)
+    )
+    joined = places.join(rows.with_row_index("place"), on="place", how="left", maintain_order="left")
+    return joined.with_columns(pl.col(MALFORMED).fill_null(True)).drop("good", "place")

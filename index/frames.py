@@ -1,0 +1,84 @@
+"""Training rows of one window: candidates of the online path, features by the online code, labels from the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.arrays import Bool, Float32, Int32, Int64, frozen
+from recsys.ask import Ask, resolve
+from recsys.evaluation.truth import Truth
+from recsys.features.assemble import assemble
+from recsys.snapshot.snapshot import Snapshot
+
+CHUNK = 128
+N_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """R rows. features (R, F) float32 · labels (R,) bool · new (R,) bool: the user did not own the item · query (R,)
+    int64 position of the user in ``truth`` · items (R,) int32.
+    """
+
+    features: Float32
+    labels: Bool
+    new: Bool
+    query: Int64
+    items: Int32
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def where(self, keep: Bool) -> Frame:
+        """The rows where ``keep`` (R,) is True, copied, so that the rest can be freed."""
+        return Frame(self.features[keep], self.labels[keep], self.new[keep], self.query[keep], self.items[keep])
+
+    def thinned(self, share: float, rng: np.random.Generator) -> Frame:
+        """All positives and a random ``share`` of the negatives."""
+        return self.where(self.labels | (rng.random(len(self)) < share))
+
+    @classmethod
+    def concatenate(cls, frames: list[Frame]) -> Frame:
+        """All rows of ``frames`` in order; queries stay numbered as they were in each."""
+        columns = ("features", "labels", "new", "query", "items")
+        return cls(*(np.concatenate([getattr(frame, column) for frame in frames]) for column in columns))
+
+
+def frame_of(
+    snapshot: Snapshot, truth: Truth, user_ids: list[str], *, at: int, advance: Callable[[int], None] = lambda n: None
+) -> Frame:
+    """Rows of the ``home`` candidates of every user of ``truth``, asked as of ``at``.
+
+    The ``discover`` candidates are the rows with ``new``: both serving configs ask the same sources at the same depth.
+    Memory: 4 F bytes a row, about 300 rows a user.
+    """
+    n_items = len(snapshot.catalogue)
+    truth_keys = np.repeat(np.arange(len(truth), dtype=np.int64), truth.sizes) * n_items + truth.items
+
+    def chunk(start: int) -> Frame:
+        users = truth.users[start : start + CHUNK]
+        queries = [resolve(Ask(at=at, user_id=user_ids[user]), snapshot).query for user in users]
+        candidates = [snapshot.pipeline.retrieve(query)[0] for query in queries]
+        features, rows = assemble(snapshot.pipeline.families, queries, candidates, snapshot.model.context)
+        owned = np.concatenate([i * n_items + q.owned.astype(np.int64) for i, q in enumerate(queries)])
+        keys = (rows.query_of + start) * n_items + rows.items
+        advance(len(users))
+        return Frame(
+            features=features,
+            labels=np.isin(keys, truth_keys),
+            new=~np.isin(rows.keys, owned),
+            query=rows.query_of + start,
+            items=rows.items,
+        )
+
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        frames = list(pool.map(chunk, range(0, len(truth), CHUNK)))
+    if not frames:
+        width = len(snapshot.feature_names)
+        empty = np.empty(0, np.int64)
+        return Frame(np.empty((0, width), np.float32), empty > 0, empty > 0, empty, frozen(empty, np.int32))
+    return Frame.concatenate(frames)

@@ -1,0 +1,108 @@
+"""A request in the caller's words, and its one translation into a Query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from recsys.arrays import Bool, Int32, frozen
+from recsys.catalogue import Catalogue
+from recsys.errors import NotFound
+from recsys.histories import Histories
+from recsys.ids import IdMap
+from recsys.query import Query
+from recsys.serving import Scope, ServingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a caller may say. ``limit`` 0 means the serving config's page size; ``at`` is "now" in epoch seconds."""
+
+    at: int
+    user_id: str = ""
+    serving_config: str = "home"
+    limit: int = 0
+    exclude_item_ids: tuple[str, ...] = ()
+    context_item_ids: tuple[str, ...] = ()
+    include_out_of_stock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The query, and what the catalogue lacked of the ids the caller named (never an error)."""
+
+    query: Query
+    missing_ids: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Known(Protocol):
+    """The part of a snapshot that ids are resolved against."""
+
+    @property
+    def users(self) -> IdMap: ...  # noqa: D102
+    @property
+    def catalogue(self) -> Catalogue: ...  # noqa: D102
+    @property
+    def histories(self) -> Histories: ...  # noqa: D102
+    @property
+    def configs(self) -> Mapping[str, ServingConfig]: ...  # noqa: D102
+    @property
+    def last_event_at(self) -> int: ...  # noqa: D102
+
+
+def resolve(ask: Ask, known: Known) -> Resolved:
+    """Numbers for ids, a mask for rules. NotFound for an unknown serving config, or an unknown item to be similar to."""
+    config = known.configs.get(ask.serving_config)
+    if config is None:
+        raise NotFound("serving_config", ask.serving_config)
+    user = known.users.number(ask.user_id) if ask.user_id else None
+    history = known.histories.of(user).before(ask.at)
+    exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
+    context, unknown_context = _numbers(known.catalogue.items, ask.context_item_ids)
+    if config.needs_context and unknown_context:
+        raise NotFound("item", unknown_context[0])
+    owned = history.owned
+    allowed = _allowed(known.catalogue, ask.include_out_of_stock, exclude, config.scope, owned)
+    if config.needs_context:
+        allowed[context] = False
+    query = Query(
+        user_id=ask.user_id,
+        user=user,
+        history=history,
+        allowed=frozen(allowed, np.bool_),
+        owned=owned,
+        limit=ask.limit or config.page_size,
+        at=ask.at,
+        config=config,
+        context_items=context,
+    )
+    warnings = []
+    if ask.at <= known.last_event_at:
+        warnings.append(
+            "at lies before the snapshot's last event: the history is cut there, the models have seen what came after"
+        )
+    return Resolved(query, (*unknown_excluded, *unknown_context), tuple(warnings))
+
+
+def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
+    """Known numbers, and the ids that are not known."""
+    if not ids:
+        return frozen([], np.int32), ()
+    numbers = items.numbers(ids)
+    return numbers[numbers >= 0], tuple(ids[i] for i in np.flatnonzero(numbers < 0))
+
+
+def _allowed(catalogue: Catalogue, out_of_stock: bool, exclude: Int32, scope: Scope, owned: Int32) -> Bool:
+    allowed: Bool = np.ones(len(catalogue), bool) if out_of_stock else np.array(catalogue.in_stock)
+    allowed[exclude] = False
+    if scope is Scope.NEW:
+        allowed[owned] = False
+    elif scope is Scope.OWNED:
+        keep = np.zeros_like(allowed)
+        keep[owned] = allowed[owned]
+        return keep
+    return allowed

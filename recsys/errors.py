@@ -1,0 +1,78 @@
+"""Every error this project raises on purpose.
+
+    RecsysError
+    ├── InputError            data or configuration the operator must mend (commands exit 2)
+    ├── GateFailed            a rebuilt snapshot is not fit to serve (commands exit 3)
+    ├── InvalidRequest        a caller's request breaks rules; carries every violation
+    ├── NotFound              a named thing does not exist (item, serving config, snapshot)
+    ├── SnapshotError
+    │   ├── NoSnapshot        nothing has been published yet
+    │   ├── SnapshotCorrupt   a file is missing, altered, truncated or wrongly signed
+    │   └── SchemaMismatch    written by code with another schema or other features
+    └── Unavailable           not now: starting or draining
+
+``server.statuses`` maps each leaf to one gRPC status; a test holds that table total.
+Messages say what, the value and the allowed range, in one sentence without a full stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class RecsysError(Exception):
+    """Root of the tree; never raised itself."""
+
+
+class InputError(RecsysError):
+    """Bad tables or configuration: one clear sentence for the operator."""
+
+
+class GateFailed(RecsysError):
+    """One or more gates refused the new snapshot; the message names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule of a request: ``field`` is a dotted proto path, ``description`` what was expected."""
+
+    field: str
+    description: str
+
+
+class InvalidRequest(RecsysError):
+    """A request breaks rules. ``violations`` holds all of them, not just the first."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__("; ".join(violation.description for violation in violations))
+        self.violations = tuple(violations)
+
+
+class NotFound(RecsysError):
+    """``kind`` (item, serving_config, snapshot) named ``name`` does not exist."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind.replace('_', ' ')} {name!r} does not exist")
+        self.kind = kind
+        self.name = name
+
+
+class SnapshotError(RecsysError):
+    """Root of what can be wrong with a snapshot; never raised itself."""
+
+
+class NoSnapshot(SnapshotError):
+    """Nothing has been published under the snapshot folder yet."""
+
+
+class SnapshotCorrupt(SnapshotError):
+    """The snapshot's files are not those its manifest vouches for; the message names the file."""
+
+
+class SchemaMismatch(SnapshotError):
+    """The snapshot was written for another schema or feature list than this code has."""
+
+
+class Unavailable(RecsysError):
+    """The process is starting or draining: the same call may succeed elsewhere or later."""

@@ -1,0 +1,71 @@
+"""Grouped sums over integer keys: the one array operation behind histories, affinities and item statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.arrays import Float32, Float64, Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Rows grouped by an int64 key.
+
+    keys (G,) distinct keys, ascending · starts (G,) first position of each group in ``order`` · order (n,) row numbers,
+    stable within a group, so a table that is newest first stays newest first inside every group.
+    """
+
+    keys: Int64
+    starts: Int64
+    order: Int64
+
+    @classmethod
+    def of(cls, keys: Int64) -> Groups:
+        """Group rows by ``keys`` (n,)."""
+        order = np.argsort(keys, kind="stable")
+        ordered = keys[order]
+        first = np.empty(len(keys), dtype=bool)
+        if len(keys):
+            first[0] = True
+            np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+        starts = np.flatnonzero(first)
+        return cls(ordered[starts], starts, order)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def counts(self) -> Int64:
+        """Rows in each group (G,)."""
+        return np.diff(self.starts, append=len(self.order))
+
+    def sum(self, values: Float32 | Float64) -> Float64:
+        """Sum of ``values`` (n,) by group (G,), in float64."""
+        if not len(self.keys):
+            return np.zeros(0)
+        return np.add.reduceat(values[self.order].astype(np.float64, copy=False), self.starts)
+
+    def first(self, values: Int64 | Float32) -> np.ndarray:
+        """The value of each group's first row (G,)."""
+        return values[self.order[self.starts]]
+
+    def last(self, values: Int64 | Float32) -> np.ndarray:
+        """The value of each group's last row (G,)."""
+        return values[self.order[self.starts + self.counts - 1]]
+
+    def find(self, keys: Int64) -> tuple[Int64, np.ndarray]:
+        """Group position of each of ``keys`` (m,) and whether it exists (m,); positions of missing keys are 0."""
+        if not len(self.keys):
+            return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
+        position = np.searchsorted(self.keys, keys)
+        position[position == len(self.keys)] = 0
+        return position, self.keys[position] == keys
+
+    def spread(self, values: Float64, keys: Int64, missing: float = np.nan) -> Float32:
+        """``values`` (G,) looked up for each of ``keys`` (m,), ``missing`` where the key has no group: (m,) float32."""
+        position, found = self.find(keys)
+        out = np.full(len(keys), missing, dtype=np.float32)
+        out[found] = values[position[found]]
+        return out

@@ -1,0 +1,111 @@
+"""The online path in one place: retrieve, unite, assemble, rank, cut."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+
+from recsys.arrays import Bool, frozen
+from recsys.context import Context
+from recsys.features.assemble import Family, assemble, feature_names
+from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage
+from recsys.ranker import RankFusion, Ranker
+from recsys.serving import Scope
+from recsys.sources.protocol import Source
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Sources, features and rankers of one snapshot; the order of ``sources`` is that of the feature columns."""
+
+    context: Context
+    sources: Mapping[str, Source]
+    families: tuple[Family, ...]
+    rankers: Mapping[str, Ranker]
+
+    def recommend(self, query: Query) -> Recommendation:
+        """The answer to one query."""
+        return self.recommend_many([query])[0]
+
+    def recommend_many(self, queries: Sequence[Query]) -> list[Recommendation]:
+        """The answers to ``queries``, each the same as if asked alone: features and scores are computed in one go."""
+        if not queries:
+            return []
+        start = perf_counter()
+        retrieved = [self.retrieve(query) for query in queries]
+        candidates = [found for found, _ in retrieved]
+        after_retrieval = perf_counter()
+        features, rows = assemble(self.families, queries, candidates, self.context)
+        after_features = perf_counter()
+        scores = np.empty(len(rows))
+        for name in {query.config.ranker for query in queries}:
+            mine = np.array([query.config.ranker == name for query in queries])[rows.query_of]
+            scores[mine] = self._ranker(name).score(features if mine.all() else features[mine])
+        after_ranking = perf_counter()
+        answers = []
+        for position, (query, (found, failed)) in enumerate(zip(queries, retrieved, strict=True)):
+            own = scores[rows.starts[position] : rows.starts[position + 1]]
+            best = np.lexsort((found.items, -own))[: query.limit]
+            stages = (
+                Stage("retrieve", len(found), (after_retrieval - start) / len(queries)),
+                Stage("features", len(found), (after_features - after_retrieval) / len(queries)),
+                Stage("rank", len(best), (after_ranking - after_features) / len(queries)),
+            )
+            slate = Slate(frozen(found.items[best], np.int32), frozen(own[best], np.float32))
+            provenance = Provenance(found.names, found.scores[best], found.ranks[best])
+            answers.append(Recommendation(slate, stages, provenance, failed))
+        return answers
+
+    def retrieve(self, query: Query) -> tuple[Candidates, tuple[str, ...]]:
+        """The union of the sources' hits, and the names of sources that failed."""
+        hits: dict[str, Hits] = {}
+        failed: list[str] = []
+        masks: dict[Scope, Bool] = {Scope.ANY: query.allowed}
+        for depth in query.config.depths:
+            source = self.sources.get(depth.source)
+            if source is None:
+                continue  # this data had nothing to fit it on; the manifest lists the sources there are
+            if depth.scope not in masks:
+                masks[depth.scope] = narrowed(query, depth.scope)
+            try:
+                hits[depth.source] = source.retrieve(replace(query, allowed=masks[depth.scope]), depth.k)
+            except Exception:  # noqa: BLE001 - one broken source degrades the answer, which names it
+                LOG.exception("source %s failed", depth.source)
+                failed.append(depth.source)
+        columns = tuple(self.sources)
+        return unite(columns, [hits.get(name, EMPTY_HITS) for name in columns]), tuple(failed)
+
+    def _ranker(self, name: str) -> Ranker:
+        """The named ranker, or reciprocal rank fusion where there was too little to train one on."""
+        ranks = tuple(i for i, feature in enumerate(feature_names(self.families)) if feature.endswith("_rank"))
+        return self.rankers.get(name) or RankFusion(ranks)
+
+
+def narrowed(query: Query, scope: Scope) -> Bool:
+    """``query.allowed`` (n_items,) cut to what the user owns, or to what they do not."""
+    if scope is Scope.OWNED:
+        mask = np.zeros_like(query.allowed)
+        mask[query.owned] = query.allowed[query.owned]
+        return mask
+    mask = query.allowed.copy()
+    if scope is Scope.NEW:
+        mask[query.owned] = False
+    return mask
+
+
+def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:
+    """All hits as one table in item order; scores and ranks are NaN where a source did not return the item."""
+    items = np.unique(np.concatenate([found.items for found in hits]))
+    scores = np.full((len(items), len(names)), np.nan, np.float32)
+    ranks = np.full((len(items), len(names)), np.nan, np.float32)
+    for column, found in enumerate(hits):
+        position = np.searchsorted(items, found.items)
+        scores[position, column] = found.scores
+        ranks[position, column] = np.arange(len(found))
+    return Candidates(frozen(items, np.int32), names, scores, ranks)

@@ -1,0 +1,150 @@
+"""The nouns of the online path. All frozen; arrays are read-only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recsys.arrays import Bool, Float32, Int32, Int64, frozen
+from recsys.serving import ServingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One user's interactions, newest first.
+
+    items (n,) int32 item numbers · times (n,) int64 epoch seconds, non-increasing · weights (n,) float32 > 0 ·
+    targets (n,) bool, True where the event was of a target type (an item counts as owned only through those).
+    """
+
+    items: Int32
+    times: Int64
+    weights: Float32
+    targets: Bool
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def before(self, at: int) -> History:
+        """The part that happened strictly before ``at`` (epoch seconds)."""
+        start = int(np.searchsorted(-self.times, -at, side="right"))
+        return self if start == 0 else self.since_position(start)
+
+    def since_position(self, start: int) -> History:
+        """Interactions from position ``start`` (towards the past)."""
+        return History(self.items[start:], self.times[start:], self.weights[start:], self.targets[start:])
+
+    @property
+    def owned(self) -> Int32:
+        """Distinct item numbers with a target event, ascending."""
+        return np.unique(self.items[self.targets])
+
+
+EMPTY_HISTORY = History(
+    items=frozen([], np.int32), times=frozen([], np.int64), weights=frozen([], np.float32), targets=frozen([], np.bool_)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request in the domain; one LightGBM group. "Now" is ``at``: nothing below reads a clock.
+
+    user_id: the caller's id, "" when anonymous · user: its number in the snapshot, None when unknown ·
+    allowed (n_items,) bool: what may be shown at all (stock, exclusions, ownership rules of the serving config) ·
+    owned (m,) int32 ascending: items the user already has · context_items: what is on the page now ·
+    limit: how many to show · at: epoch seconds.
+    """
+
+    user_id: str
+    user: int | None
+    history: History
+    allowed: Bool
+    owned: Int32
+    limit: int
+    at: int
+    config: ServingConfig
+    context_items: Int32 = field(default_factory=lambda: frozen([], np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """One source's answer: items (k',) int32 unique and never -1, scores (k',) float32, best first."""
+
+    items: Int32
+    scores: Float32
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @classmethod
+    def best_first(cls, items: Int32, scores: Float32, limit: int) -> Hits:
+        """The ``limit`` best by score, descending; ties by item number; NaN scores last."""
+        if len(items) > limit:
+            # A partial sort on (score, item) would cost more than sorting the few survivors of a threshold.
+            threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+            if not np.isnan(threshold):
+                keep = scores >= threshold
+                items, scores = items[keep], scores[keep]
+        order = np.lexsort((items, -scores))[:limit]
+        return cls(frozen(items[order], np.int32), frozen(scores[order], np.float32))
+
+
+EMPTY_HITS = Hits(items=frozen([], np.int32), scores=frozen([], np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The union of the sources' hits, in item order, so that the same hits always give the same rows.
+
+    items (C,) int32 · names (S,) source names · scores (C, S) float32 and ranks (C, S) float32 from 0:
+    NaN where that source did not return the item.
+    """
+
+    items: Int32
+    names: tuple[str, ...]
+    scores: Float32
+    ranks: Float32
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """The ordered list: items (N,) int32 and scores (N,) float32, best first."""
+
+    items: Int32
+    scores: Float32
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage did: ``count`` rows that left it and the seconds it took."""
+
+    name: str
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the shown items came from: names (S,), scores and ranks (N, S), NaN where a source did not return it."""
+
+    names: tuple[str, ...]
+    scores: Float32
+    ranks: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A slate with its account: stages, provenance row by row, and sources that failed (named, never swallowed)."""
+
+    slate: Slate
+    stages: tuple[Stage, ...]
+    provenance: Provenance
+    failed_sources: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

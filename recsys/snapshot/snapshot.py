@@ -1,0 +1,198 @@
+"""A loaded snapshot: everything an answer needs, ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.ask import Ask, resolve
+from recsys.catalogue import Catalogue
+from recsys.context import Context
+from recsys.errors import SchemaMismatch, SnapshotCorrupt
+from recsys.features.assemble import families_of, feature_names
+from recsys.histories import Histories
+from recsys.ids import IdMap
+from recsys.pipeline import Pipeline
+from recsys.profiles import Profiles
+from recsys.ranker import Forest
+from recsys.serving import ServingConfig
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
+from recsys.snapshot.manifest import Manifest
+from recsys.sources.content import Content
+from recsys.sources.factors import Factors
+from recsys.sources.own_history import OwnHistory
+from recsys.sources.popular import Popular
+from recsys.sources.protocol import Source
+from recsys.sources.similar import SimilarContent, SimilarFactors
+from recsys.statistics import ItemStatistics
+from recsys.text_vectors import TextVectors
+from recsys.vector_index import VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is fitted as of a time, and what it is made of: the part of a snapshot that training windows also have."""
+
+    context: Context
+    popular: Popular
+    factors: Factors | None
+    content: Content | None
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """All sources by name; the order is that of the feature columns."""
+        sources: list[Source] = [OwnHistory(), self.popular]
+        if self.factors is not None:
+            sources += [self.factors, SimilarFactors(self.factors)]
+        if self.content is not None:
+            sources += [self.content, SimilarContent(self.content.texts, self.content.index)]
+        return {source.name: source for source in sources}
+
+    def pipeline(self, rankers: Mapping[str, Forest]) -> Pipeline:
+        """The online path over this model."""
+        sources = self.sources
+        return Pipeline(self.context, sources, families_of(self.context, tuple(sources)), rankers)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """``version`` "" and ``golden`` empty until it has been written; ``last_event_at`` in epoch seconds."""
+
+    model: Model
+    pipeline: Pipeline
+    rankers: Mapping[str, Forest]
+    users: IdMap
+    histories: Histories
+    configs: Mapping[str, ServingConfig]
+    last_event_at: int
+    manifest: Manifest | None = None
+    golden: tuple[tuple[Ask, tuple[str, ...]], ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The manifest's version."""
+        return self.manifest.version if self.manifest else ""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The items."""
+        return self.model.context.catalogue
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        *,
+        rankers: Mapping[str, Forest],
+        users: IdMap,
+        histories: Histories,
+        configs: Mapping[str, ServingConfig],
+        last_event_at: int,
+    ) -> Snapshot:
+        """A snapshot in memory, as a rebuild has it before it is written."""
+        return cls(model, model.pipeline(rankers), rankers, users, histories, configs, last_event_at)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns the rankers were trained on, in order."""
+        return feature_names(self.pipeline.families)
+
+    def write(self, out: SnapshotWriter) -> None:
+        """All files but the manifest and the reports."""
+        context = self.model.context
+        context.catalogue.write(out)
+        self.users.write(out, "users.ids")
+        self.histories.write(out)
+        context.profiles.write(out)
+        context.statistics.write(out)
+        self.model.popular.write(out)
+        if self.model.factors is not None:
+            self.model.factors.write(out)
+        if self.model.content is not None:
+            self.model.content.texts.write(out)
+            self.model.content.index.write(out, "content")
+        for name, ranker in self.rankers.items():
+            out.text(f"rankers/{name}.txt", ranker.text)
+        out.json("rankers.json", sorted(self.rankers))
+        out.json("golden.json", [_golden_json(ask, self.answer(ask)) for ask in self.golden_asks()])
+
+    @classmethod
+    def read(cls, src: SnapshotReader) -> Snapshot:
+        """The snapshot in a folder whose files have been verified; arrays and indexes are memory-mapped."""
+        manifest = Manifest.read(src.folder)
+        factors = Factors.read(src) if src.has("als.factors") else None
+        content = Content(TextVectors.read(src), VectorIndex.read(src, "content")) if src.has("texts.vectors") else None
+        context = Context.of(
+            Catalogue.read(src),
+            ItemStatistics.read(src),
+            profiles=Profiles.read(src),
+            factors=factors.model if factors else None,
+            texts=content.texts if content else None,
+        )
+        model = Model(context, Popular.read(src), factors, content)
+        names = feature_names(families_of(context, tuple(model.sources)))
+        if names != manifest.features:
+            raise SchemaMismatch("the snapshot was trained on other features than this version of the code computes")
+        rankers = {name: Forest.of_text(src.text(f"rankers/{name}.txt"), names) for name in src.json("rankers.json")}
+        return cls(
+            model=model,
+            pipeline=model.pipeline(rankers),
+            rankers=rankers,
+            users=IdMap.read(src, "users.ids"),
+            histories=Histories.read(src),
+            configs={name: ServingConfig.from_json(v) for name, v in manifest.serving_configs.items()},
+            last_event_at=manifest.event_window_end,
+            manifest=manifest,
+            golden=tuple(_golden_pair(entry) for entry in src.json("golden.json")),
+        )
+
+    def answer(self, ask: Ask) -> tuple[str, ...]:
+        """Item ids of the answer to ``ask``, best first."""
+        slate = self.pipeline.recommend(resolve(ask, self).query).slate
+        return tuple(self.catalogue.items.ids(slate.items))
+
+    def golden_asks(self, n_users: int = 4) -> Iterator[Ask]:
+        """Questions whose answers are kept in the snapshot: the first loads that run them warm it up and test it."""
+        lengths = np.diff(self.histories.starts)
+        longest = np.lexsort((np.arange(len(lengths)), -lengths))
+        spread = longest[:: max(1, len(longest) // n_users)][:n_users]
+        for name, config in self.configs.items():
+            if config.needs_context:
+                continue
+            for user_id in ("", *self.users.ids(spread)):
+                yield Ask(at=self.last_event_at + 1, user_id=user_id, serving_config=name, limit=10)
+
+    def replay_golden(self) -> None:
+        """Raise SnapshotCorrupt unless every golden question still has the answer that was written."""
+        for ask, expected in self.golden:
+            if (answer := self.answer(ask)) != expected:
+                raise SnapshotCorrupt(
+                    f"golden query of {ask.serving_config!r} answers {answer[:3]}… instead of {expected[:3]}…"
+                )
+
+
+def _golden_json(ask: Ask, answer: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "at": ask.at,
+        "user_id": ask.user_id,
+        "serving_config": ask.serving_config,
+        "limit": ask.limit,
+        "items": list(answer),
+    }
+
+
+def _golden_pair(entry: dict[str, object]) -> tuple[Ask, tuple[str, ...]]:
+    try:
+        ask = Ask(
+            at=int(str(entry["at"])),
+            user_id=str(entry["user_id"]),
+            serving_config=str(entry["serving_config"]),
+            limit=int(str(entry["limit"])),
+        )
+        items = entry["items"]
+        assert isinstance(items, list)
+    except (KeyError, ValueError, AssertionError) as error:
+        raise SnapshotCorrupt("golden.json is not a list of golden queries") from error
+    return ask, tuple(str(item) for item in items)

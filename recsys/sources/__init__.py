@@ -1,0 +1,1 @@
+"""First-stage generators: each returns its own best candidates for a query."""

@@ -1,0 +1,36 @@
+"""Items whose text is close to what the user took lately, by sentence embeddings in a vector index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recsys.arrays import Float32
+from recsys.query import EMPTY_HITS, Hits, Query
+from recsys.text_vectors import TextVectors
+from recsys.vector_index import VectorIndex
+
+# Variants of one product share a text; more than a few of them would fill the list with one thing.
+MOST_OF_ONE_TEXT = 3
+
+
+def nearest(texts: TextVectors, index: VectorIndex, query: Query, vector: Float32 | None, k: int) -> Hits:
+    """The ``k`` allowed items nearest to ``vector``; none when there is no vector."""
+    if vector is None or k <= 0:
+        return EMPTY_HITS
+    rows, scores = index.search(vector, k, texts.allowed_texts(query.allowed))
+    return Hits.best_first(*texts.expand(rows, scores, query.allowed, MOST_OF_ONE_TEXT), k)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Cosine to the decayed mean of the user's recent items; index rows are the rows of ``texts``."""
+
+    texts: TextVectors
+    index: VectorIndex
+    name: str = "content"
+
+    def retrieve(self, query: Query, k: int) -> Hits:
+        """The ``k`` allowed items whose text is nearest to the user's interest."""
+        if not len(query.history):
+            return EMPTY_HITS
+        return nearest(self.texts, self.index, query, self.texts.interest(query.history, query.at), k)

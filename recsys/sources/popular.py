@@ -1,0 +1,47 @@
+"""What most users took lately: the source that always answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.arrays import Float32, Int32, frozen
+from recsys.query import EMPTY_HITS, Hits, Query
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Popular:
+    """Items by score, the same for everyone. ranking (n_items,) int32 best first, scores (n_items,) in that order."""
+
+    ranking: Int32
+    scores: Float32
+    name: str = "popular"
+
+    @classmethod
+    def of(cls, scores: Float32) -> Popular:
+        """Rank ``scores`` (n_items,) once; ties by item number."""
+        order = np.lexsort((np.arange(len(scores)), -scores))
+        return cls(frozen(order, np.int32), frozen(scores[order], np.float32))
+
+    def retrieve(self, query: Query, k: int) -> Hits:
+        """The ``k`` best allowed items, walking down the ranking only as far as needed."""
+        if k <= 0 or not len(self.ranking):
+            return EMPTY_HITS
+        depth = 2 * k
+        while True:
+            positions = np.flatnonzero(query.allowed[self.ranking[:depth]])[:k]
+            if len(positions) == k or depth >= len(self.ranking):
+                return Hits(frozen(self.ranking[positions], np.int32), frozen(self.scores[positions], np.float32))
+            depth *= 4
+
+    def write(self, out: SnapshotWriter) -> None:
+        """Store as ``popular.*`` arrays."""
+        out.array("popular.ranking", self.ranking)
+        out.array("popular.scores", self.scores)
+
+    @classmethod
+    def read(cls, src: SnapshotReader) -> Popular:
+        """The ranking that ``write`` stored."""
+        return cls(src.array("popular.ranking"), src.array("popular.scores"))

@@ -1,0 +1,1 @@
+"""The online application: servicers, workers and the thin clients."""

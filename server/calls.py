@@ -1,0 +1,102 @@
+"""Around every call: request id, deadline, status of a failure, one log line. The only place that aborts."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import TypeVar
+
+import grpc
+from google.rpc.code_pb2 import Code
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from recsys.query import Recommendation
+from server.statuses import DeadlinePassed, is_expected, status_of
+
+LOG = logging.getLogger(__name__)
+
+Servicer = TypeVar("Servicer")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class Call:
+    """One call under way: its id, its caller's patience, and what its log line will say."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+        self.request_id = secrets.token_hex(16)
+        self.fields: dict[str, object] = {}
+
+    def note(self, **fields: object) -> None:
+        """Add ``fields`` to the log line. Never a user id."""
+        self.fields.update(fields)
+
+    def note_stages(self, recommendations: Iterable[Recommendation]) -> None:
+        """Add counts and milliseconds by stage, summed over ``recommendations``."""
+        stages: dict[str, dict[str, float]] = {}
+        for recommendation in recommendations:
+            for stage in recommendation.stages:
+                sums = stages.setdefault(stage.name, {"n": 0, "ms": 0.0})
+                sums["n"] += stage.count
+                sums["ms"] += stage.seconds * 1e3
+        for sums in stages.values():
+            sums["ms"] = round(sums["ms"], 3)
+        self.note(stages=stages)
+
+    def check_deadline(self) -> None:
+        """DeadlinePassed when nobody waits for the answer any more."""
+        remaining_s = self._context.time_remaining()
+        if not self._context.is_active() or (remaining_s is not None and remaining_s <= 0):
+            raise DeadlinePassed
+
+
+def rpc(
+    method: Callable[[Servicer, Request, Call], Response],
+) -> Callable[[Servicer, Request, grpc.ServicerContext], Response]:
+    """``method`` as gRPC calls it: errors become statuses by the one table, and the call becomes one log line."""
+
+    @functools.wraps(method)
+    def handled(self: Servicer, request: Request, context: grpc.ServicerContext) -> Response:
+        started = perf_counter()
+        call = Call(context)
+        try:
+            # The pool's queue may have outlasted the caller's patience.
+            call.check_deadline()
+            response = method(self, request, call)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status and a log line
+            failure = error
+        else:
+            _log(method.__name__, call, started, Code.OK)
+            return response
+        status = status_of(failure, call.request_id)
+        _log(method.__name__, call, started, status.code, failure)
+        _abort(context, status)
+        raise AssertionError("abort raises")
+
+    return handled
+
+
+def _abort(context: grpc.ServicerContext, status: Status) -> None:
+    # Raises a bare Exception that gRPC itself recognises; so it must stay outside of every try.
+    context.abort_with_status(rpc_status.to_status(status))
+
+
+def _log(method: str, call: Call, started: float, code: int, failure: Exception | None = None) -> None:
+    fields = {
+        "request_id": call.request_id,
+        "method": method,
+        "code": Code.Name(code),
+        "ms": round((perf_counter() - started) * 1e3, 3),
+        **call.fields,
+    }
+    if failure is None:
+        LOG.info("request", extra={"fields": fields})
+    elif is_expected(failure):
+        LOG.info("request", extra={"fields": fields | {"error": type(failure).__name__}})
+    else:
+        LOG.error("request", extra={"fields": fields | {"error": type(failure).__name__}}, exc_info=failure)

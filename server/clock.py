@@ -1,0 +1,26 @@
+"""What "now" means for an answer that names no time of its own. The only reader of clocks for answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from server.live import Serving
+
+Clock = Callable[[Serving], int]
+
+
+def wall_clock(_: Serving) -> int:
+    """Epoch seconds of this machine."""
+    return int(time.time())
+
+
+def snapshot_clock(serving: Serving) -> int:
+    """Epoch seconds that began at the snapshot's last event when it was swapped in: old data would otherwise be stale.
+
+    One second later, in fact: a history is what happened strictly before "now", and the last event belongs to it.
+    """
+    return serving.manifest.event_window_end + 1 + int(time.monotonic() - serving.since_s)
+
+
+CLOCKS: Mapping[str, Clock] = {"now": wall_clock, "snapshot": snapshot_clock}

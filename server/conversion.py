@@ -1,0 +1,164 @@
+"""Between the wire and the domain. Without explanations no loop here touches a NumPy scalar: ``tolist`` first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protos.recommender.v1.item_pb2 import Item
+from protos.recommender.v1.recommendation_service_pb2 import (
+    Explain,
+    Reason,
+    RecommendRequest,
+    RecommendResponse,
+    RecommendResult,
+    ServedBy,
+    SimilarItemsRequest,
+    SourceHit,
+)
+from recsys.arrays import Int32
+from recsys.ask import Ask, Resolved
+from recsys.catalogue import Catalogue
+from recsys.query import Provenance, Query, Recommendation
+from recsys.reasons import reasons as reasons_of
+from recsys.snapshot.snapshot import Snapshot
+
+LARGEST_PAGE = 200
+DEFAULT_SERVING_CONFIG = "home"
+SIMILAR = "similar"
+POPULAR = "popular"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a caller wants to see of an answer, beside the list."""
+
+    explain: bool
+    items: bool
+
+
+def shape_of(request: RecommendRequest | SimilarItemsRequest) -> Shape:
+    """The shape that ``request`` asks for."""
+    return Shape(explain=request.explain == Explain.EXPLAIN_SUMMARY, items=request.return_items)
+
+
+def ask_of(request: RecommendRequest, *, now: int) -> Ask:
+    """The question in the domain's words; ``now`` (epoch seconds) stands in for a missing ``at``."""
+    return Ask(
+        user_id=request.user_id or request.visitor_id,
+        serving_config=request.serving_config or DEFAULT_SERVING_CONFIG,
+        limit=min(request.page_size, LARGEST_PAGE),
+        exclude_item_ids=tuple(request.exclude_item_ids),
+        context_item_ids=tuple(request.context_item_ids),
+        at=seconds_of(request.at) if request.HasField("at") else now,
+        include_out_of_stock=request.include_out_of_stock,
+    )
+
+
+def similar_ask_of(request: SimilarItemsRequest, *, now: int) -> Ask:
+    """SimilarItems is serving config ``similar`` with the item as the page's context."""
+    return Ask(
+        user_id=request.user_id or request.visitor_id,
+        serving_config=SIMILAR,
+        limit=min(request.page_size, LARGEST_PAGE),
+        exclude_item_ids=tuple(request.exclude_item_ids),
+        context_item_ids=(request.item_id,),
+        at=seconds_of(request.at) if request.HasField("at") else now,
+        include_out_of_stock=request.include_out_of_stock,
+    )
+
+
+def seconds_of(time: Timestamp) -> int:
+    """Epoch seconds; a fraction rounds up, so that "strictly before" means the same for events in whole seconds."""
+    return int(time.seconds) + (1 if time.nanos else 0)
+
+
+def timestamp_of(seconds: int) -> Timestamp:
+    """The Timestamp of epoch ``seconds``."""
+    return Timestamp(seconds=seconds)
+
+
+def response_of(
+    snapshot: Snapshot, resolved: Resolved, recommendation: Recommendation, *, shape: Shape, request_id: str
+) -> RecommendResponse:
+    """The answer as it travels."""
+    query, slate = resolved.query, recommendation.slate
+    ids = snapshot.catalogue.items.ids(slate.items)
+    scores = slate.scores.tolist()
+    results = [RecommendResult(item_id=id, score=score) for id, score in zip(ids, scores, strict=True)]
+    if shape.explain:
+        _explain(results, snapshot, query, recommendation)
+    if shape.items:
+        for result, item in zip(results, items_of(snapshot.catalogue, slate.items, ids), strict=True):
+            result.item.CopyFrom(item)
+    return RecommendResponse(
+        results=results,
+        missing_ids=dict.fromkeys(resolved.missing_ids),
+        served_by=served_by(query, recommendation.provenance),
+        degraded_reasons=[f"source_failed:{name}" for name in recommendation.failed_sources],
+        warnings=[*resolved.warnings, *recommendation.warnings, *_shortfall(query, len(slate))],
+        snapshot_version=snapshot.version,
+        request_id=request_id,
+    )
+
+
+def served_by(query: Query, provenance: Provenance) -> ServedBy.ValueType:
+    """What the shown items rest on: anything but popularity, and then the user's history if there is one."""
+    others = [column for column, name in enumerate(provenance.names) if name != POPULAR]
+    if np.isnan(provenance.ranks[:, others]).all():
+        return ServedBy.SERVED_BY_POPULAR
+    return ServedBy.SERVED_BY_PERSONALISED if len(query.history) else ServedBy.SERVED_BY_CONTENT
+
+
+def items_of(catalogue: Catalogue, numbers: Int32, ids: Sequence[str]) -> list[Item]:
+    """What the catalogue knows of items ``numbers``, whose ids are ``ids``."""
+    columns = zip(
+        ids,
+        catalogue.titles.many(numbers),
+        catalogue.categories.many(numbers),
+        catalogue.brands.many(numbers),
+        catalogue.prices[numbers].tolist(),
+        catalogue.in_stock[numbers].tolist(),
+        strict=True,
+    )
+    return [
+        Item(
+            item_id=id,
+            title=title,
+            category=category,
+            brand=brand,
+            price=None if math.isnan(price) else price,
+            in_stock=in_stock,
+        )
+        for id, title, category, brand, price, in_stock in columns
+    ]
+
+
+def _explain(
+    results: Sequence[RecommendResult], snapshot: Snapshot, query: Query, recommendation: Recommendation
+) -> None:
+    provenance = recommendation.provenance
+    rows = zip(provenance.ranks.tolist(), provenance.scores.tolist(), strict=True)
+    given = reasons_of(snapshot.model.context, query, recommendation)
+    for result, (ranks, scores), reasons in zip(results, rows, given, strict=True):
+        hits = [
+            SourceHit(name=name, rank=int(rank) + 1, score=score)
+            for name, rank, score in zip(provenance.names, ranks, scores, strict=True)
+            if not math.isnan(rank)
+        ]
+        # The sort is stable: equal ranks stay in the snapshot's order of sources.
+        result.sources.extend(sorted(hits, key=lambda hit: hit.rank))
+        result.reasons.extend(
+            Reason(code=reason.code, text=reason.text, item_ids=snapshot.catalogue.items.ids(reason.items))
+            for reason in reasons
+        )
+
+
+def _shortfall(query: Query, n_results: int) -> list[str]:
+    if n_results >= query.limit:
+        return []
+    return [f"only {n_results} of {query.limit} results: no more items fit serving config {query.config.name}"]

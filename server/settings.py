@@ -1,0 +1,183 @@
+"""What changes operations: flags and RECSYS_* variables, validated once. The supervisor uses it: nothing heavy here."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from recsys.errors import InputError
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+LOOPBACK_NAMES = ("localhost", "ip6-localhost")
+MASK = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server's settings, all valid.
+
+    snapshots: folder of published snapshots · host, port: where to listen, port 0 = any free one · workers: processes
+    · clock: "now" or "snapshot" · reflection: whether callers may ask for the schema · insecure: allows a public
+    address · verify_key: "" or the key every snapshot must be signed with, or @file · poll_s: how often to look for a
+    new snapshot · max_concurrent: calls a worker takes on before it refuses more · grace_s: how long running calls may
+    take to finish at the end.
+    """
+
+    snapshots: Path
+    host: str
+    port: int
+    workers: int = 1
+    clock: str = "now"
+    reflection: bool = True
+    insecure: bool = False
+    verify_key: str = ""
+    poll_s: float = 1.0
+    max_concurrent: int = 256
+    grace_s: float = 30.0
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT, with brackets around an IPv6 host."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def at_port(self, port: int) -> Settings:
+        """The same settings at another port."""
+        return replace(self, port=port)
+
+    def lines(self) -> list[str]:
+        """Readable lines, one a setting, secrets masked."""
+        shown = asdict(self) | {"verify_key": _masked(self.verify_key)}
+        return [f"{name:<15} {value}" for name, value in shown.items()]
+
+    def to_json(self) -> str:
+        """One line; the inverse of ``from_json``. Holds the secrets: for a worker's standard input only."""
+        return json.dumps(asdict(self) | {"snapshots": str(self.snapshots)})
+
+    @classmethod
+    def from_json(cls, line: str) -> Settings:
+        """The settings that ``to_json`` wrote."""
+        values = json.loads(line)
+        return cls(**values | {"snapshots": Path(values["snapshots"])})
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings from flags, else RECSYS_* variables, else defaults. InputError in one sentence on a bad value.
+
+    Bad usage of the flags themselves ends the process with 2, as argparse does.
+    """
+    flags = vars(_parser().parse_args(arguments))
+    values = {name: flags[name] if flags[name] is not None else environment.get(_variable(name)) for name in flags}
+    if not values["snapshots"]:
+        raise InputError("--snapshots DIR (or RECSYS_SNAPSHOTS) is required")
+    host, port = _address("--address", values["address"] or DEFAULT_ADDRESS)
+    is_public = not _is_loopback(host)
+    insecure = _switch("--insecure", values["insecure"], default=False)
+    if is_public and not insecure:
+        raise InputError(
+            f"--address must be a loopback address unless --insecure is given, got {host!r}: "
+            "this server speaks plain text and asks nobody for a password"
+        )
+    return Settings(
+        snapshots=Path(values["snapshots"]).absolute(),
+        host=host,
+        port=port,
+        workers=_number("--workers", values["workers"], default=1, lowest=1, highest=256),
+        clock=_choice("--clock", values["clock"], ("now", "snapshot")),
+        reflection=_switch("--reflection", values["reflection"], default=not is_public),
+        insecure=insecure,
+        verify_key=values["verify_key"] or "",
+        poll_s=_seconds("RECSYS_POLL_S", values["poll_s"], default=1.0, lowest=0.05),
+        max_concurrent=_number("RECSYS_MAX_CONCURRENT", values["max_concurrent"], default=256, lowest=1, highest=10**6),
+        grace_s=_seconds("RECSYS_GRACE_S", values["grace_s"], default=30.0, lowest=0.0),
+    )
+
+
+def parse_process(arguments: Sequence[str]) -> Settings:
+    """Settings of this process: its flags and its environment."""
+    return parse(arguments, os.environ)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="recsys-server",
+        description="Answer recommendation requests over gRPC from the snapshot that is CURRENT.",
+        epilog="Every flag can also be given as a variable: RECSYS_SNAPSHOTS, RECSYS_ADDRESS, RECSYS_WORKERS, ...; "
+        "RECSYS_VERIFY_KEY (a key or @file) makes the server refuse snapshots that are not signed with it.",
+    )
+    parser.add_argument("--snapshots", metavar="DIR", help="folder of published snapshots")
+    parser.add_argument("--address", metavar="HOST:PORT", help=f"default {DEFAULT_ADDRESS}; port 0 picks a free one")
+    parser.add_argument("--workers", metavar="N", help="processes that share the port, default 1")
+    parser.add_argument("--clock", metavar="now|snapshot", help="snapshot: time starts at the snapshot's last event")
+    parser.add_argument("--reflection", metavar="on|off", help="default: on for a loopback address, else off")
+    parser.add_argument("--insecure", action="store_const", const="on", help="allow an address that others can reach")
+    parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
+    parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")
+    parser.add_argument("--grace-s", metavar="S", help="seconds that running calls get to finish, default 30")
+    # A key on the command line would show in every process list: variable only.
+    parser.set_defaults(verify_key=None)
+    return parser
+
+
+def _variable(name: str) -> str:
+    return f"RECSYS_{name.upper()}"
+
+
+def _address(name: str, value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise InputError(f"{name} must be HOST:PORT with a port of 0 to 65535, got {value!r}")
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    if host in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _number(name: str, value: str | None, *, default: int, lowest: int, highest: int) -> int:
+    if value is None:
+        return default
+    if not value.isdecimal() or not lowest <= int(value) <= highest:
+        raise InputError(f"{name} must be a whole number from {lowest} to {highest}, got {value!r}")
+    return int(value)
+
+
+def _seconds(name: str, value: str | None, *, default: float, lowest: float) -> float:
+    try:
+        seconds = default if value is None else float(value)
+    except ValueError:
+        seconds = -1.0
+    if not lowest <= seconds <= 86_400:
+        raise InputError(f"{name} must be {lowest} to 86400 seconds, got {value!r}")
+    return seconds
+
+
+def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> str:
+    if value is None:
+        return choices[0]
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+def _switch(name: str, value: str | None, *, default: bool) -> bool:
+    if value is None:
+        return default
+    if value not in ("on", "off"):
+        raise InputError(f"{name} must be on or off, got {value!r}")
+    return value == "on"
+
+
+def _masked(secret: str) -> str:
+    """A file's name is no secret; a key is."""
+    return secret if not secret or secret.startswith("@") else MASK

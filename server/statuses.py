@@ -1,0 +1,143 @@
+"""The total table from our errors to google.rpc.Status: code, ErrorInfo and details. Nobody else chooses a status.
+
+Messages are composed here from an error's typed parts; the text of an exception never reaches a caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.code_pb2 import Code
+from google.rpc.error_details_pb2 import (
+    BadRequest,
+    ErrorInfo,
+    PreconditionFailure,
+    RequestInfo,
+    ResourceInfo,
+    RetryInfo,
+)
+from google.rpc.status_pb2 import Status
+
+from recsys.errors import (
+    GateFailed,
+    InputError,
+    InvalidRequest,
+    NoSnapshot,
+    NotFound,
+    RecsysError,
+    SchemaMismatch,
+    SnapshotCorrupt,
+    Unavailable,
+    Violation,
+)
+
+DOMAIN = "tributary"
+RETRY_DELAY_S = 1
+
+# gRPC clients accept 8 KiB of trailing metadata by default, and the text travels three times (message, ErrorInfo,
+# BadRequest), the details in base64 besides.
+LONGEST_VIOLATIONS = 1200
+
+
+class DeadlinePassed(RecsysError):
+    """The caller has stopped waiting: work is not started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a caller learns of an error; ``metadata`` holds every variable part of ``message``."""
+
+    code: int
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    details: tuple[Message, ...] = ()
+
+
+def _invalid_request(error: InvalidRequest) -> Failure:
+    violations = tuple(_fitting(error.violations))
+    text = "; ".join(violation.description for violation in violations)
+    fields = ", ".join(violation.field for violation in violations)
+    details = BadRequest(
+        field_violations=[BadRequest.FieldViolation(field=v.field, description=v.description) for v in violations]
+    )
+    return Failure(Code.INVALID_ARGUMENT, "INVALID_REQUEST", text, {"fields": fields, "violations": text}, (details,))
+
+
+def _fitting(violations: Iterable[Violation]) -> Iterable[Violation]:
+    """All violations, or as many as fit into gRPC's trailers and one that counts the rest."""
+    room = LONGEST_VIOLATIONS
+    all_of_them = list(violations)
+    for position, violation in enumerate(all_of_them):
+        room -= len((violation.field + violation.description).encode())
+        if room < 0 and position:
+            yield Violation(violation.field, f"and {len(all_of_them) - position} more violations")
+            return
+        yield violation
+
+
+def _not_found(error: NotFound) -> Failure:
+    return Failure(
+        Code.NOT_FOUND,
+        f"{error.kind.upper()}_NOT_FOUND",
+        f"{error.kind.replace('_', ' ')} {error.name!r} does not exist",
+        {"resource_type": error.kind, "resource_name": error.name},
+        (ResourceInfo(resource_type=error.kind, resource_name=error.name, description="does not exist"),),
+    )
+
+
+def _precondition(reason: str, message: str) -> Callable[[Any], Failure]:
+    violation = PreconditionFailure.Violation(type=reason, subject="snapshot", description=message)
+    failure = Failure(Code.FAILED_PRECONDITION, reason, message, details=(PreconditionFailure(violations=[violation]),))
+    return lambda _: failure
+
+
+def _unavailable(_: Unavailable) -> Failure:
+    delay = RetryInfo(retry_delay=Duration(seconds=RETRY_DELAY_S))
+    return Failure(Code.UNAVAILABLE, "NOT_READY", "the server is starting or draining", details=(delay,))
+
+
+def _deadline_passed(_: DeadlinePassed) -> Failure:
+    return Failure(Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "the deadline passed before the work was started")
+
+
+def _internal(_: BaseException) -> Failure:
+    return Failure(Code.INTERNAL, "INTERNAL", "internal error")
+
+
+# InputError and GateFailed belong to the commands; one that surfaces in a call is a bug like any other.
+TABLE: Mapping[type[BaseException], Callable[[Any], Failure]] = {
+    InputError: _internal,
+    GateFailed: _internal,
+    InvalidRequest: _invalid_request,
+    NotFound: _not_found,
+    NoSnapshot: _precondition("NO_SNAPSHOT", "no snapshot has been published yet"),
+    SnapshotCorrupt: _precondition("SNAPSHOT_CORRUPT", "the published snapshot failed verification"),
+    SchemaMismatch: _precondition("SCHEMA_MISMATCH", "the published snapshot was written for another schema"),
+    Unavailable: _unavailable,
+    DeadlinePassed: _deadline_passed,
+}
+
+
+def is_expected(error: BaseException) -> bool:
+    """True when ``error`` is an answer rather than a bug: no traceback is due."""
+    return TABLE.get(type(error), _internal) is not _internal
+
+
+def status_of(error: BaseException, request_id: str) -> Status:
+    """The status for ``error``: exactly one ErrorInfo, one RequestInfo, at most one of each other detail."""
+    failure = TABLE.get(type(error), _internal)(error)
+    info = ErrorInfo(reason=failure.reason, domain=DOMAIN, metadata=failure.metadata)
+    details: tuple[Message, ...] = (info, RequestInfo(request_id=request_id), *failure.details)
+    return Status(code=failure.code, message=failure.message, details=[_packed(detail) for detail in details])
+
+
+def _packed(message: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed

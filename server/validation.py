@@ -1,0 +1,142 @@
+"""The hand-written table of rules for requests. ``check`` reports every broken one together.
+
+One table instead of protovalidate: the rules cost the same microseconds, and the server needs one dependency fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+
+from protos.recommender.v1.recommendation_service_pb2 import (
+    BatchRecommendRequest,
+    Explain,
+    RecommendRequest,
+    SimilarItemsRequest,
+)
+from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUserIdsRequest
+from recsys.errors import InvalidRequest, Violation
+
+LONGEST_ID = 128
+LONGEST_TOKEN = 512
+LARGEST_BATCH = 256
+MOST_EXCLUDED = 1000
+MOST_CONTEXT = 100
+MOST_LABELS = 64
+LONGEST_LABEL_KEY = 64
+LONGEST_LABEL_VALUE = 128
+# 1970-01-01 and the last second of 2100, UTC.
+EARLIEST_AT, LATEST_AT = 0, 4_133_980_799
+
+Rule = Callable[[str, Any], Iterator[Violation]]
+
+
+def _free(_field: str, _value: Any) -> Iterator[Violation]:
+    """Every value is fine."""
+    return iter(())
+
+
+def _at_least(lowest: int) -> Rule:
+    def rule(field: str, value: int) -> Iterator[Violation]:
+        if value < lowest:
+            yield Violation(field, f"{field} must be at least {lowest}, got {value}")
+
+    return rule
+
+
+def _text(longest: int, *, required: bool = False) -> Rule:
+    def rule(field: str, value: str) -> Iterator[Violation]:
+        if required and not value:
+            yield Violation(field, f"{field} must not be empty")
+        elif len(value) > longest:
+            yield Violation(field, f"{field} must be at most {longest} characters, got {len(value)}")
+
+    return rule
+
+
+def _ids(most: int) -> Rule:
+    def rule(field: str, values: Any) -> Iterator[Violation]:
+        if len(values) > most:
+            yield Violation(field, f"{field} must have at most {most} entries, got {len(values)}")
+            return
+        for position, value in enumerate(values):
+            if len(value) > LONGEST_ID:
+                name = f"{field}[{position}]"
+                yield Violation(name, f"{name} must be at most {LONGEST_ID} characters, got {len(value)}")
+
+    return rule
+
+
+def _labels(field: str, values: Mapping[str, str]) -> Iterator[Violation]:
+    if len(values) > MOST_LABELS:
+        yield Violation(field, f"{field} must have at most {MOST_LABELS} entries, got {len(values)}")
+        return
+    # Maps have no order on the wire; sorted, the same request gives the same message.
+    for key in sorted(values):
+        if not 1 <= len(key) <= LONGEST_LABEL_KEY:
+            yield Violation(field, f"keys of {field} must have 1 to {LONGEST_LABEL_KEY} characters, got {len(key)}")
+        elif len(values[key]) > LONGEST_LABEL_VALUE:
+            expected = f"must be at most {LONGEST_LABEL_VALUE} characters, got {len(values[key])}"
+            yield Violation(f"{field}.{key}", f"{field}.{key} {expected}")
+
+
+def _explain(field: str, value: int) -> Iterator[Violation]:
+    if value not in Explain.values():
+        yield Violation(field, f"{field} must be one of {', '.join(Explain.keys())}, got {value}")
+
+
+def _time(field: str, value: Any) -> Iterator[Violation]:
+    # An absent Timestamp reads as 1970-01-01, which is allowed.
+    if not EARLIEST_AT <= value.seconds <= LATEST_AT:
+        yield Violation(field, f"{field} must be within the years 1970 to 2100, got {value.seconds} s")
+    elif not 0 <= value.nanos < 1_000_000_000:
+        yield Violation(field, f"{field}.nanos must be within 0 to 999999999, got {value.nanos}")
+
+
+def _batch(field: str, values: Any) -> Iterator[Violation]:
+    if len(values) > LARGEST_BATCH:
+        yield Violation(field, f"{field} must have at most {LARGEST_BATCH} entries, got {len(values)}")
+
+
+# Every field of every request stands here once (a test compares with the descriptors).
+RULES: Mapping[type[Message], Mapping[str, Rule]] = {
+    RecommendRequest: {
+        "user_id": _text(LONGEST_ID),
+        "visitor_id": _text(LONGEST_ID),
+        "serving_config": _text(LONGEST_ID),
+        "page_size": _at_least(0),
+        "exclude_item_ids": _ids(MOST_EXCLUDED),
+        "context_item_ids": _ids(MOST_CONTEXT),
+        "include_out_of_stock": _free,
+        "explain": _explain,
+        "at": _time,
+        "labels": _labels,
+        "return_items": _free,
+    },
+    SimilarItemsRequest: {
+        "item_id": _text(LONGEST_ID, required=True),
+        "user_id": _text(LONGEST_ID),
+        "visitor_id": _text(LONGEST_ID),
+        "page_size": _at_least(0),
+        "exclude_item_ids": _ids(MOST_EXCLUDED),
+        "include_out_of_stock": _free,
+        "explain": _explain,
+        "at": _time,
+        "labels": _labels,
+        "return_items": _free,
+    },
+    # The requests of a batch are checked one by one: each gets its own status.
+    BatchRecommendRequest: {"requests": _batch},
+    GetServingRequest: {},
+    ListUserIdsRequest: {"page_size": _at_least(0), "page_token": _text(LONGEST_TOKEN)},
+}
+
+
+def check(request: Message) -> None:
+    """Nothing when ``request`` keeps all rules; else InvalidRequest with every violation, in the table's order."""
+    rules = RULES[type(request)]
+    violations = [found for field, rule in rules.items() for found in rule(field, getattr(request, field))]
+    if violations:
+        raise InvalidRequest(violations)

@@ -1,0 +1,130 @@
+"""Follows CURRENT: loads, verifies and warms a new snapshot off to the side, then swaps it in."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from recsys.errors import NoSnapshot, RecsysError, SnapshotError
+from recsys.snapshot.snapshot import Snapshot
+from recsys.snapshot.store import SnapshotStore
+from server.live import Live, Serving
+
+LOG = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 10.0
+LAST_RETRY_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A version that would not load, how often it was tried and when (monotonic seconds) it may be tried again."""
+
+    version: str
+    attempts: int
+    retry_at_s: float
+
+
+class Watcher:
+    """Polls ``store`` every ``interval_s`` on its own thread until ``stop``.
+
+    A snapshot that fails is logged by name with the reason; the one before keeps serving. Snapshots are immutable, so
+    a refused version is retried rarely (a disk may have recovered), another version at once.
+    """
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        live: Live,
+        *,
+        on_serving: Callable[[str], None],
+        interval_s: float = 1.0,
+        now_s: Callable[[], float] = monotonic,
+    ) -> None:
+        self._store = store
+        self._live = live
+        self._on_serving = on_serving
+        self._interval_s = interval_s
+        self._now_s = now_s
+        self._refusal: Refusal | None = None
+        self._unreadable = ""
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="snapshot-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow CURRENT; the first look is immediate."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after what it is doing; may be called twice."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> None:
+        """One look at CURRENT, and the swap if it names another version that loads."""
+        try:
+            version = self._store.current()
+        except SnapshotError as error:
+            # Whatever is being served goes on: an unreadable or missing CURRENT is not a newer snapshot.
+            self._live.explain_absence(_public(error))
+            self._note_current(error)
+            return
+        self._unreadable = ""
+        if version == self._live.version() or not self._is_due(version):
+            return
+        started = self._now_s()
+        try:
+            snapshot = Snapshot.read(self._store.open(version))
+            snapshot.replay_golden()
+            serving = Serving.of(snapshot, since_s=self._now_s())
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a new snapshot, the old one keeps serving
+            self._refuse(version, error)
+            return
+        self._refusal = None
+        self._live.swap(serving)
+        seconds = round(self._now_s() - started, 3)
+        LOG.info("snapshot loaded", extra={"fields": {"snapshot": version, "seconds": seconds}})
+        self._on_serving(version)
+
+    def _note_current(self, error: SnapshotError) -> None:
+        """Log once what is wrong with CURRENT; that nothing has been published yet is not wrong."""
+        if str(error) != self._unreadable and not isinstance(error, NoSnapshot):
+            LOG.error("no current snapshot", extra={"fields": {"serving": self._live.version(), "reason": str(error)}})
+        self._unreadable = str(error)
+
+    def _is_due(self, version: str) -> bool:
+        refusal = self._refusal
+        return refusal is None or refusal.version != version or self._now_s() >= refusal.retry_at_s
+
+    def _refuse(self, version: str, error: Exception) -> None:
+        before = self._refusal
+        attempts = before.attempts + 1 if before is not None and before.version == version else 1
+        wait_s = min(FIRST_RETRY_S * 2 ** (attempts - 1), LAST_RETRY_S)
+        self._refusal = Refusal(version, attempts, self._now_s() + wait_s)
+        self._live.explain_absence(_public(error))
+        fields = {
+            "snapshot": version,
+            "serving": self._live.version(),
+            "reason": str(error),
+            "error": type(error).__name__,
+            "retry_in_s": wait_s,
+        }
+        expected = isinstance(error, RecsysError)
+        LOG.error("snapshot refused", extra={"fields": fields}, exc_info=None if expected else error)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.look()
+            except Exception:
+                LOG.exception("looking for a new snapshot failed")
+            self._stopped.wait(self._interval_s)
+
+
+def _public(error: Exception) -> RecsysError:
+    """What a caller may learn while nothing is served: the kind of failure; names and reasons are in the log."""
+    return type(error)() if isinstance(error, SnapshotError) else NoSnapshot()

@@ -1,0 +1,180 @@
+"""One server process. Started by the supervisor: settings arrive on standard input, its end means the parent died."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+from protos.recommender.v1 import recommendation_service_pb2 as recommendation_pb2
+from protos.recommender.v1 import recommendation_service_pb2_grpc as recommendation_grpc
+from protos.recommender.v1 import snapshot_service_pb2 as snapshot_pb2
+from protos.recommender.v1 import snapshot_service_pb2_grpc as snapshot_grpc
+from recsys.errors import InputError, NoSnapshot, SnapshotError, Unavailable
+from recsys.snapshot.signature import key_text, verify_key
+from recsys.snapshot.store import SnapshotStore
+from server.clock import CLOCKS
+from server.live import Live
+from server.log import configure
+from server.recommendation import Recommendations
+from server.settings import Settings
+from server.snapshots import Snapshots
+from server.watcher import Watcher
+
+LOG = logging.getLogger(__name__)
+
+SERVICES = (
+    recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
+    snapshot_pb2.DESCRIPTOR.services_by_name["SnapshotService"].full_name,
+)
+WHOLE_SERVER = health.OVERALL_HEALTH
+LARGEST_MESSAGE = 4 * 1024 * 1024
+# With SO_REUSEPORT a connection stays with one worker: ending it now and then lets new workers take part.
+CONNECTION_AGE_MS = 60_000
+CONNECTION_AGE_GRACE_MS = 30_000
+REFLECTION_THREADS = 2
+
+
+class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc] # the package is untyped
+    """Reflection on threads of its own: a client that keeps its stream open would otherwise hold a thread of ours."""
+
+    def ServerReflectionInfo(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:
+        return super().ServerReflectionInfo(request_iterator, context)
+
+    ServerReflectionInfo.experimental_thread_pool = ThreadPoolExecutor(  # type: ignore[attr-defined]
+        REFLECTION_THREADS, thread_name_prefix="reflection"
+    )
+
+
+class Worker:
+    """A gRPC server over whatever snapshot is CURRENT; ``report`` is told what the supervisor should know."""
+
+    def __init__(self, settings: Settings, report: Callable[[dict[str, Any]], None]) -> None:
+        key = verify_key(key_text(settings.verify_key)) if settings.verify_key else None
+        store = SnapshotStore(settings.snapshots, verify_key=key)
+        self._report = report
+        self._settings = settings
+        self._live = Live(_first_absence(store))
+        self._health = health.HealthServicer(experimental_non_blocking=True)
+        self._watcher = Watcher(store, self._live, on_serving=self._on_serving, interval_s=settings.poll_s)
+        self._server = grpc.server(
+            ThreadPoolExecutor(threads_of(settings.workers), thread_name_prefix="call"),
+            maximum_concurrent_rpcs=settings.max_concurrent,
+            options=_options(settings),
+        )
+        self._add_services()
+        try:
+            self.port = self._server.add_insecure_port(settings.address)
+        except RuntimeError as error:
+            raise InputError(f"--address {settings.address} cannot be listened on") from error
+
+    def start(self) -> None:
+        """Listen, then load; calls fail with FAILED_PRECONDITION or UNAVAILABLE until something is loaded."""
+        self._server.start()
+        self._report({"state": "listening", "port": self.port})
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Tell health checks, refuse new calls, let running ones finish within the grace, then end."""
+        self._health.enter_graceful_shutdown()
+        stopped = self._server.stop(self._settings.grace_s)
+        self._watcher.stop()
+        stopped.wait()
+
+    def _add_services(self) -> None:
+        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock])
+        recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
+        snapshot_grpc.add_SnapshotServiceServicer_to_server(Snapshots(self._live), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        if self._settings.reflection:
+            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(_Reflection(names), self._server)
+
+    def _on_serving(self, version: str) -> None:
+        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._report({"state": "serving", "snapshot": version})
+
+    def _set_health(self, status: int) -> None:
+        for name in (WHOLE_SERVER, *SERVICES):
+            self._health.set(name, status)
+
+
+def threads_of(n_workers: int) -> int:
+    """Threads of one worker: the cores shared out, but two at least, so that one long batch does not block a page."""
+    return max(2, len(os.sched_getaffinity(0)) // n_workers)
+
+
+def _first_absence(store: SnapshotStore) -> NoSnapshot | Unavailable:
+    """Why nothing is served before the first look: nothing is there, or it is being loaded."""
+    try:
+        store.current()
+    except SnapshotError:
+        return NoSnapshot()
+    return Unavailable()
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", LARGEST_MESSAGE)]
+    if settings.workers > 1:
+        options.append(("grpc.max_connection_age_ms", CONNECTION_AGE_MS))
+        options.append(("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_MS))
+    return options
+
+
+def _settings_from_parent() -> Settings:
+    # Read byte by byte from the descriptor: a buffered reader's lock, held by the waiting thread, aborts the exit.
+    line = b""
+    while not line.endswith(b"\n"):
+        more = os.read(0, 1)
+        if not more:
+            raise InputError("server.worker is started by recsys-server, not by hand")
+        line += more
+    return Settings.from_json(line.decode())
+
+
+def _end_with_parent(ended: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    ended.set()
+
+
+def _tell_parent(state: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):
+        os.write(1, json.dumps(state).encode() + b"\n")
+
+
+def main() -> int:
+    """Serve until SIGTERM or the parent's end; 0 after a graceful stop, 2 when the settings cannot work."""
+    index = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    configure(index)
+    try:
+        worker = Worker(_settings_from_parent(), _tell_parent)
+    except InputError as error:
+        print(f"recsys-server: {error}", file=sys.stderr)
+        return 2
+    threading.Thread(target=_end_with_parent, args=(ended,), name="parent-watch", daemon=True).start()
+    worker.start()
+    ended.wait()
+    LOG.info("stopping")
+    worker.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""A tiny shop written and published by the real store, so that the server's tests need no rebuild."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from recsys.als import ItemFactors
+from recsys.arrays import frozen
+from recsys.catalogue import Catalogue
+from recsys.context import Context
+from recsys.histories import Histories
+from recsys.ids import IdMap
+from recsys.interactions import Interactions
+from recsys.profiles import Profiles
+from recsys.serving import built_in
+from recsys.snapshot.files import SnapshotWriter
+from recsys.snapshot.manifest import Manifest
+from recsys.snapshot.snapshot import Model, Snapshot
+from recsys.snapshot.store import SnapshotStore
+from recsys.sources.factors import Factors
+from recsys.sources.popular import Popular
+from recsys.statistics import ItemStatistics
+from recsys.text_column import TextColumn
+from recsys.vector_index import VectorIndex
+from server.settings import Settings
+from server.worker import Worker
+
+N_USERS, N_ITEMS, N_FACTORS = 24, 60, 8
+LAST_EVENT_AT = 1_500_000_000
+OUT_OF_STOCK = 5
+
+Publish = Callable[..., str]
+
+
+def tiny_snapshot(seed: int) -> Snapshot:
+    """24 users, 60 items; item ids begin with the seed, so that an answer shows which snapshot it comes from."""
+    rng = np.random.default_rng(seed)
+    n_events = 600
+    times = LAST_EVENT_AT - rng.integers(0, 80 * 86_400, n_events)
+    times[0] = LAST_EVENT_AT
+    interactions = Interactions.ordered(
+        users=rng.integers(0, N_USERS, n_events),
+        items=np.minimum(rng.geometric(0.05, n_events) - 1, N_ITEMS - 1),
+        times=times,
+        weights=np.ones(n_events),
+        targets=np.ones(n_events, bool),
+    )
+    prices = rng.uniform(1, 20, N_ITEMS).astype(np.float32)
+    prices[3] = np.nan
+    in_stock = np.ones(N_ITEMS, bool)
+    in_stock[OUT_OF_STOCK] = False
+    catalogue = Catalogue(
+        items=IdMap.of(f"{seed}-i{i:02d}" for i in range(N_ITEMS)),
+        titles=TextColumn.of(f"Product {i} 茶" for i in range(N_ITEMS)),
+        categories=TextColumn.of(f"Food > Shelf {i % 4}" for i in range(N_ITEMS)),
+        brands=TextColumn.of("" if i % 2 else "Own" for i in range(N_ITEMS)),
+        prices=prices,
+        in_stock=in_stock,
+        created_at=np.zeros(N_ITEMS, np.int64),
+        codes={"category_1": frozen(np.arange(N_ITEMS) % 4, np.int32)},
+    )
+    statistics = ItemStatistics.fit(interactions, N_ITEMS, LAST_EVENT_AT + 1)
+    vectors = rng.normal(size=(N_ITEMS, N_FACTORS)).astype(np.float32)
+    factors = Factors(
+        ItemFactors.of(vectors, regularisation=1.0, alpha=1.0),
+        VectorIndex.build(vectors, sample=vectors[:4], seed=seed),
+        frozen(np.arange(N_ITEMS), np.int32),
+    )
+    context = Context.of(
+        catalogue,
+        statistics,
+        profiles=Profiles((), np.zeros((N_USERS, 0), np.float32)),
+        factors=factors.model,
+        texts=None,
+    )
+    popular = Popular.of(frozen(statistics.column("users_4w"), np.float32))
+    return Snapshot.of(
+        Model(context, popular, factors, None),
+        rankers={},
+        users=IdMap.of(f"user-{i:02d}" for i in range(N_USERS)),
+        histories=Histories.of_interactions(interactions, N_USERS),
+        configs=built_in(),
+        last_event_at=LAST_EVENT_AT,
+    )
+
+
+def publish_tiny(root: Path, seed: int = 1) -> str:
+    """Write, commit and publish ``tiny_snapshot(seed)`` under ``root``; its version."""
+    snapshot = tiny_snapshot(seed)
+    store = SnapshotStore(root)
+    with store.staging() as folder:
+        snapshot.write(SnapshotWriter(folder))
+        manifest = Manifest.seal(
+            folder,
+            built_at="2017-07-15T00:00:00+00:00",
+            event_window_start=LAST_EVENT_AT - 80 * 86_400,
+            event_window_end=LAST_EVENT_AT,
+            seed=seed,
+            config={},
+            features=snapshot.feature_names,
+            packages={},
+            gates=[],
+            serving_configs={name: config.to_json() for name, config in snapshot.configs.items()},
+            n_users=N_USERS,
+            n_items=N_ITEMS,
+            n_events=600,
+            sources=list(snapshot.pipeline.sources),
+        )
+        version = store.commit(folder, manifest)
+    store.publish(version)
+    return version
+
+
+@pytest.fixture(scope="session")
+def publish() -> Publish:
+    """``publish(root, seed=1)``: publishes another tiny snapshot, returns its version."""
+    return publish_tiny
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[[int], Snapshot]:
+    """``tiny(seed)``: the snapshot that ``publish`` writes, in memory."""
+    return tiny_snapshot
+
+
+@pytest.fixture(scope="session")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one published snapshot, seed 1; not to be changed."""
+    root = tmp_path_factory.mktemp("snapshots")
+    publish_tiny(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def settings_for() -> Callable[..., Settings]:
+    """``settings_for(root, **changes)``: settings of an in-process worker at a free port."""
+
+    def settings(root: Path, **changes: object) -> Settings:
+        plain = Settings(snapshots=root, host="127.0.0.1", port=0, poll_s=0.05, grace_s=5.0, clock="snapshot")
+        return replace(plain, **changes)  # type: ignore[arg-type]
+
+    return settings
+
+
+@pytest.fixture
+def serve(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., grpc.Channel]]:
+    """``serve(root, **settings)``: a channel to a worker in this process; ends with the test."""
+    workers, channels = [], []
+
+    def started(root: Path, **changes: object) -> grpc.Channel:
+        worker = Worker(settings_for(root, **changes), lambda _: None)
+        worker.start()
+        channel = grpc.insecure_channel(f"127.0.0.1:{worker.port}")
+        workers.append(worker)
+        channels.append(channel)
+        return channel
+
+    yield started
+    for channel in channels:
+        channel.close()
+    for worker in workers:
+        worker.stop()
+
+
+@pytest.fixture(scope="module")
+def channel(snapshots: Path, settings_for: Callable[..., Settings]) -> Iterator[grpc.Channel]:
+    """A channel to a worker that serves ``snapshots`` already; shared by the tests of a module."""
+    serving = threading.Event()
+    worker = Worker(settings_for(snapshots), lambda state: serving.set() if state["state"] == "serving" else None)
+    worker.start()
+    assert serving.wait(30)
+    with grpc.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
+        yield channel
+    worker.stop()
