@@ -61,7 +61,11 @@ def clean(tables: Tables, settings: Settings, *, now: int, until: int | None = N
     outcome = _outcomes(typed, now=now, until=until, tolerance_s=settings.cleaning.future_tolerance_days * DAY_S)
     outcome = _mark_duplicates(typed, outcome)
     events = typed.filter(outcome == KEPT).select(
-        "user_id", "item_id", "event_type", "time", *(pl.col(c).cast(pl.Float32) for c in ("quantity", "price", "value"))
+        "user_id",
+        "item_id",
+        "event_type",
+        "time",
+        *(pl.col(c).cast(pl.Float32) for c in ("quantity", "price", "value")),
     )
     rejections = Rejections.of(outcome, _CODES)
     n_after_until = int((outcome == AFTER_UNTIL).sum())
@@ -204,4 +208,3 @@ def _look_like_milliseconds(events: pl.DataFrame) -> bool:
 
 def _iso(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-

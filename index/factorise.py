@@ -26,10 +26,19 @@ class AlsSettings:
     least_users: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Factorised:
+    """Item side of the model, the items (n,) that have factors, and the training users' vectors (m, f)."""
+
+    model: ItemFactors
+    items: Int32
+    users: Float32
+
+
 def factorise(
     interactions: Interactions, n_users: int, n_items: int, *, at: int, settings: AlsSettings, seed: int
-) -> tuple[ItemFactors, Int32] | None:
-    """Item factors (n_items, f) as of ``at``, and the items (n,) that have any; None when too little is known.
+) -> Factorised | None:
+    """The factorisation as of ``at``; None when too little is known for one.
 
     A preference is log1p of the faded sum of weights, as ``recsys.als`` folds users in. Items with fewer than
     ``least_users`` users stay at zero: their factors would be a copy of one user's.
@@ -57,9 +66,10 @@ def factorise(
         model.fit(matrix, show_progress=False)
     factors: Float32 = np.zeros((n_items, width), np.float32)
     factors[items] = model.item_factors
-    return (
+    return Factorised(
         ItemFactors.of(factors, regularisation=settings.regularisation, alpha=settings.alpha),
         frozen(items, np.int32),
+        frozen(model.user_factors, np.float32),
     )
 
 

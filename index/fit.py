@@ -73,10 +73,6 @@ def _factors(interactions: Interactions, n_users: int, n_items: int, *, at: int,
     found = factorise(interactions, n_users, n_items, at=at, settings=AlsSettings(), seed=seed)
     if found is None:
         return None
-    model, items = found
-    vectors = np.ascontiguousarray(model.factors[items])
-    rng = np.random.default_rng(seed)
-    # Users' vectors point where the items they take point: a few random items folded in stand for a user.
-    taken = [np.unique(items[rng.integers(len(items), size=20)]) for _ in range(N_SAMPLE)]
-    sample = np.stack([model.fold_in(some, np.ones(len(some), np.float32)) for some in taken])
-    return Factors(model, VectorIndex.build(vectors, sample=sample, seed=seed), items)
+    vectors = np.ascontiguousarray(found.model.factors[found.items])
+    sample = np.random.default_rng(seed).choice(found.users, min(N_SAMPLE, len(found.users)), replace=False)
+    return Factors(found.model, VectorIndex.build(vectors, sample=sample, seed=seed), found.items)

@@ -68,7 +68,7 @@ def _one_sentence(path: Path) -> Iterator[None]:
 
 
 def _open(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
 def _refuse_other_encodings(path: Path) -> None:

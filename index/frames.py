@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,6 @@ from recsys.features.assemble import assemble
 from recsys.snapshot.snapshot import Snapshot
 
 CHUNK = 128
-N_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +73,8 @@ def frame_of(
             items=rows.items,
         )
 
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        frames = list(pool.map(chunk, range(0, len(truth), CHUNK)))
+    # One thread: the calls are many and short, and two threads fighting for the interpreter took twice as long.
+    frames = [chunk(start) for start in range(0, len(truth), CHUNK)]
     if not frames:
         width = len(snapshot.feature_names)
         empty = np.empty(0, np.int64)

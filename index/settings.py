@@ -150,7 +150,8 @@ class Settings:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """The settings of parsed TOML. Raises InputError for an unknown key or a wrong type, naming the key."""
-        return _section(cls, values, "", _SECTIONS)
+        settings: Settings = _section(cls, values, "", _SECTIONS)
+        return settings
 
 
 def canonical_type(event_type: str) -> str:

@@ -62,10 +62,3 @@ class Groups:
         position = np.searchsorted(self.keys, keys)
         position[position == len(self.keys)] = 0
         return position, self.keys[position] == keys
-
-    def spread(self, values: Float64, keys: Int64, missing: float = np.nan) -> Float32:
-        """``values`` (G,) looked up for each of ``keys`` (m,), ``missing`` where the key has no group: (m,) float32."""
-        position, found = self.find(keys)
-        out = np.full(len(keys), missing, dtype=np.float32)
-        out[found] = values[position[found]]
-        return out

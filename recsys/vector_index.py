@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +17,10 @@ from recsys.errors import SnapshotCorrupt
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
 # Below this many numbers a full scan costs a fraction of a millisecond, and is exact.
-EXACT_BELOW = 2_000_000
+EXACT_BELOW = 4_000_000
 TARGET_RECALL = 0.97
+# A search is short and one of many: its parallelism is the caller's workers. Only building uses all cores.
+faiss.omp_set_num_threads(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,11 @@ class VectorIndex:
         Large tables get an inverted file whose probes are doubled until the sample's recall@k against an exact scan
         reaches TARGET_RECALL. Memory: the vectors once more, plus 4 bytes a row.
         """
+        with _all_cores():
+            return cls._build(vectors, sample, seed, k)
+
+    @classmethod
+    def _build(cls, vectors: Float32, sample: Float32, seed: int, k: int) -> VectorIndex:
         n, width = vectors.shape
         if n * width <= EXACT_BELOW:
             flat = faiss.IndexFlatIP(width)
@@ -106,6 +116,15 @@ def exact_search(vectors: Float32, query: Float32, k: int, allowed: Bool | None 
         scores = np.where(allowed, scores, -np.inf)
     best = np.argsort(-scores, kind="stable")[:k]
     return frozen(best[np.isfinite(scores[best])], np.int32)
+
+
+@contextmanager
+def _all_cores() -> Iterator[None]:
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(1)
 
 
 def _probes_for(ivf: Any, vectors: Float32, sample: Float32, k: int) -> int:

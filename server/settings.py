@@ -91,9 +91,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         reflection=_switch("--reflection", values["reflection"], default=not is_public),
         insecure=insecure,
         verify_key=values["verify_key"] or "",
-        poll_s=_seconds("RECSYS_POLL_S", values["poll_s"], default=1.0, lowest=0.05),
-        max_concurrent=_number("RECSYS_MAX_CONCURRENT", values["max_concurrent"], default=256, lowest=1, highest=10**6),
-        grace_s=_seconds("RECSYS_GRACE_S", values["grace_s"], default=30.0, lowest=0.0),
+        poll_s=_seconds("--poll-s", values["poll_s"], default=1.0, lowest=0.05),
+        max_concurrent=_number("--max-concurrent", values["max_concurrent"], default=256, lowest=1, highest=10**6),
+        grace_s=_seconds("--grace-s", values["grace_s"], default=30.0, lowest=0.0),
     )
 
 

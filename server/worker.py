@@ -32,7 +32,8 @@ from server.settings import Settings
 from server.snapshots import Snapshots
 from server.watcher import Watcher
 
-LOG = logging.getLogger(__name__)
+# By name: started as a script, this module is called __main__.
+LOG = logging.getLogger("server.worker")
 
 SERVICES = (
     recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,

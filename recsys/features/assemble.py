@@ -38,7 +38,7 @@ def families_of(context: Context, sources: Sequence[str]) -> tuple[Family, ...]:
         Repeat(),
         ItemColumns(),
         UserColumns(),
-        *(Affinity(name) for name in context.families),
+        Affinity(tuple(context.families)),
         Closeness(),
         ProfileColumns(context.profiles.names),
     )

@@ -123,7 +123,7 @@ class Manifest:
         # Before all other rules: another schema may well have other fields.
         schema = values.get("schema")
         if type(schema) is int and schema != SCHEMA:
-            raise SchemaMismatch(f"the snapshot has schema {schema}, this program reads schema {SCHEMA}")
+            raise SchemaMismatch(f"{MANIFEST} has schema {schema}, this program reads schema {SCHEMA}")
         if broken := broken_rule(values, UNLISTED):
             raise SnapshotCorrupt(f"{MANIFEST} {broken}")
         if not is_canonical or values["version"] != _version(values):

@@ -161,7 +161,8 @@ class SnapshotStore:
 
         Twice goes two steps back. NoSnapshot, InputError when no earlier version is left; errors as in ``open``.
         """
-        current = self.current()
+        # Asked before the lock, which needs a folder to lie in, and again under it, when nobody can change it.
+        self.current()
         with writing(self._root), exclusive(self._root / ".publish.lock"):
             current = self.current()
             history = self._history(current)

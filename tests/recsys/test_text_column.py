@@ -14,7 +14,7 @@ from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.text_column import TextColumn
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs",))) | st.text("全脂牛奶 1L\x00"), max_size=30))
+@given(st.lists(st.text() | st.text("全脂牛奶 1L\x00"), max_size=30))
 def test_every_text_comes_back_as_it_was(texts: list[str]) -> None:
     column = TextColumn.of(iter(texts))
     assert len(column) == len(texts)

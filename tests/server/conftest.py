@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
 import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from recsys.als import ItemFactors
 from recsys.arrays import frozen
@@ -37,6 +40,14 @@ LAST_EVENT_AT = 1_500_000_000
 OUT_OF_STOCK = 5
 
 Publish = Callable[..., str]
+
+
+class Failure(NamedTuple):
+    """How a call failed; details by the name of their type."""
+
+    code: grpc.StatusCode
+    message: str
+    details: dict[str, Any]
 
 
 def tiny_snapshot(seed: int) -> Snapshot:
@@ -139,6 +150,25 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def failure_of() -> Callable[[Callable[[], object]], Failure]:
+    """``failure_of(call)``: the status that a call fails with, its details unpacked."""
+
+    def failure(call: Callable[[], object]) -> Failure:
+        with pytest.raises(grpc.RpcError) as raised:
+            call()
+        status = rpc_status.from_call(raised.value)
+        assert status is not None
+        unpacked = []
+        for detail in status.details:
+            message = getattr(error_details_pb2, detail.TypeName().rpartition(".")[2])()
+            assert detail.Unpack(message)
+            unpacked.append(message)
+        return Failure(raised.value.code(), status.message, {type(detail).__name__: detail for detail in unpacked})
+
+    return failure
+
+
+@pytest.fixture(scope="session")
 def settings_for() -> Callable[..., Settings]:
     """``settings_for(root, **changes)``: settings of an in-process worker at a free port."""
 
@@ -170,12 +200,18 @@ def serve(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., grpc.
 
 
 @pytest.fixture(scope="module")
-def channel(snapshots: Path, settings_for: Callable[..., Settings]) -> Iterator[grpc.Channel]:
-    """A channel to a worker that serves ``snapshots`` already; shared by the tests of a module."""
+def target(snapshots: Path, settings_for: Callable[..., Settings]) -> Iterator[str]:
+    """HOST:PORT of a worker that serves ``snapshots`` already; shared by the tests of a module."""
     serving = threading.Event()
     worker = Worker(settings_for(snapshots), lambda state: serving.set() if state["state"] == "serving" else None)
     worker.start()
     assert serving.wait(30)
-    with grpc.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
-        yield channel
+    yield f"127.0.0.1:{worker.port}"
     worker.stop()
+
+
+@pytest.fixture(scope="module")
+def channel(target: str) -> Iterator[grpc.Channel]:
+    """A channel to ``target``."""
+    with grpc.insecure_channel(target) as channel:
+        yield channel

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -37,14 +37,13 @@ SIGNER = Ed25519SigningKey(PRIVATE)
 PAIRS: list[tuple[SigningKey, VerifyKey]] = [(HMAC, HMAC), (SIGNER, SIGNER.public)]
 
 
-def private_pem(private: object = PRIVATE, passphrase: bytes | None = None) -> str:
+def private_pem(private: Ed25519PrivateKey | RSAPrivateKey = PRIVATE, passphrase: bytes | None = None) -> str:
     encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()  # type: ignore[attr-defined]
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
 
 
-def public_pem(private: object = PRIVATE) -> str:
-    public = private.public_key()  # type: ignore[attr-defined]
-    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+def public_pem(private: Ed25519PrivateKey | RSAPrivateKey = PRIVATE) -> str:
+    return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 @pytest.mark.parametrize(("signer", "verifier"), PAIRS)

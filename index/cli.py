@@ -1,0 +1,47 @@
+"""``recsys-index``: the operator's command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from index import snapshot_commands
+from index.datasets import command as dataset_command
+from recsys.errors import GateFailed, RecsysError
+
+BAD_INPUT = 2
+GATE_FAILED = 3
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code: 0 done · 2 bad input or usage · 3 a gate failed · 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.func(arguments))
+    except GateFailed as error:
+        return _fail(error, GATE_FAILED)
+    except RecsysError as error:
+        return _fail(error, BAD_INPUT)
+    except KeyboardInterrupt:
+        print("recsys-index: interrupted; nothing was published", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="recsys-index",
+        description="Turn events, items and users into a published snapshot, and look after snapshots.",
+        epilog="Exit codes: 0 done, 2 bad input or usage, 3 a gate refused the snapshot, 130 interrupted.",
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in (dataset_command, snapshot_commands):
+        module.register(subparsers)
+    return parser
+
+
+def _fail(error: RecsysError, code: int) -> int:
+    sentence = " ".join(str(error).split())
+    print(f"recsys-index: {sentence}", file=sys.stderr)
+    return code

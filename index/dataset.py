@@ -1,0 +1,100 @@
+"""A data folder as clean numbered arrays: what the rest of the offline path is built on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from index.cleaning import Clean, clean
+from index.cleaning_report import CleaningReport
+from index.defaults import work_out_defaults
+from index.items import Codes, Items, numbers_of
+from index.settings import FILE_NAME, Settings
+from index.tables import read_tables
+from index.user_profiles import Profiles
+from recsys.interactions import Interactions
+
+__all__ = ["Codes", "Dataset", "Items", "Profiles", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Everything known, numbered.
+
+    user_ids, item_ids: ascending by UTF-8 bytes, position = number; users are those with events or a profile, items
+    those in the catalogue or in events · settings: with nothing left open · choices: sentences that say which defaults
+    were worked out. 15 million events take 0.5 GB here; reading and cleaning them peaks below 6 GB.
+    """
+
+    user_ids: list[str]
+    item_ids: list[str]
+    interactions: Interactions
+    items: Items
+    users: Profiles
+    report: CleaningReport
+    settings: Settings
+    choices: tuple[str, ...]
+
+
+def load(folder: Path, settings_path: Path | None = None, *, now: int, until: int | None = None) -> Dataset:
+    """The data of ``folder``; ``settings_path`` None = the recsys.toml beside the tables, if there is one.
+
+    now, until: epoch seconds; events at or after ``until`` are left out altogether. Raises InputError in one sentence.
+    """
+    if settings_path is None and (folder / FILE_NAME).exists():
+        settings_path = folder / FILE_NAME
+    settings = Settings() if settings_path is None else Settings.read(settings_path)
+    # The raw tables are handed over, not held: they are the largest thing in memory until cleaning is done.
+    return number(clean(read_tables(folder, settings), settings, now=now, until=until), settings)
+
+
+def number(cleaned: Clean, settings: Settings) -> Dataset:
+    """The dataset of cleaned tables."""
+    settings, choices = work_out_defaults(settings, cleaned.events, cleaned.items)
+    user_ids = _ids("user_id", cleaned.events, cleaned.users)
+    item_ids = _ids("item_id", cleaned.events, cleaned.items)
+    items = Items.of(
+        cleaned.items,
+        cleaned.events,
+        item_ids.to_list(),
+        text_columns=settings.text.columns or (),
+        attributes=settings.features.codes or (),
+    )
+    return Dataset(
+        user_ids=user_ids.to_list(),
+        item_ids=item_ids.to_list(),
+        interactions=_interactions(cleaned.events, user_ids, item_ids, settings),
+        items=items,
+        users=Profiles.of(cleaned.users, user_ids.to_list()),
+        report=cleaned.report,
+        settings=settings,
+        choices=tuple(choices),
+    )
+
+
+def _ids(column: str, events: pl.DataFrame, table: pl.DataFrame | None) -> pl.Series:
+    seen = events[column].unique()
+    # polars sorts text by its UTF-8 bytes, which is also the order of numpy's 'S' arrays.
+    return seen.sort() if table is None else pl.concat([seen, table[column]]).unique().sort()
+
+
+def _interactions(events: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series, settings: Settings) -> Interactions:
+    kinds = events["event_type"].cast(pl.String)
+    weights = kinds.replace_strict(dict(settings.events.weights), return_dtype=pl.Float32).to_numpy()
+    targets = kinds.is_in(settings.events.target_types).to_numpy()
+    if settings.events.min_value is not None:
+        # The user has the item (it stays a target), yet the event speaks against it: weight 0.
+        disliked = (events["value"] < settings.events.min_value).fill_null(False).to_numpy()
+        weights = np.where(disliked, np.float32(0.0), weights)
+    return Interactions.ordered(
+        users=numbers_of(events["user_id"], user_ids),
+        items=numbers_of(events["item_id"], item_ids),
+        times=events["time"].to_numpy(),
+        weights=weights,
+        targets=targets,
+        quantities=events["quantity"].fill_null(float("nan")).to_numpy(),
+        prices=events["price"].fill_null(float("nan")).to_numpy(),
+    )

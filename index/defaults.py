@@ -1,0 +1,134 @@
+"""What recsys.toml leaves open, worked out from the data and said aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from index.items import attribute_columns, category_prefixes, levels
+from index.settings import Settings
+from recsys.errors import InputError
+
+TARGET_WEIGHT = 1.0
+WEIGHTS = {"add_to_cart": 0.5, "view": 0.1, "search": 0.05}
+OTHER_WEIGHT = 0.2
+TEXT_COLUMNS = ("title", "description", "category", "brand")
+MOST_ATTRIBUTES = 6
+# A family pays when its groups hold a few items, and when enough items have a group at all.
+ITEMS_A_LABEL = 4
+SMALLEST_KNOWN_SHARE = 0.05
+# An attribute that one family determines, with nearly as many labels, is that family under another name.
+SAME_LABELS_SHARE = 0.8
+
+
+def work_out_defaults(
+    settings: Settings, events: pl.DataFrame, items: pl.DataFrame | None
+) -> tuple[Settings, list[str]]:
+    """``settings`` with nothing left open, and sentences that say what was chosen and why.
+
+    events, items: cleaned. Raises InputError when the settings name event types or columns that do not exist.
+    """
+    present = _event_types(events)
+    targets, why = _target_types(settings.events.target_types, present)
+    weights = {kind: _weight(kind, targets, settings) for kind in present}
+    text = _text_columns(settings.text.columns, items)
+    codes = _code_columns(settings.features.codes, items)
+    sentences = [
+        f"target events: {', '.join(targets)}, {why}",
+        f"event weights: {', '.join(f'{kind} {weight:g}' for kind, weight in weights.items())}",
+        f"text columns: {', '.join(text) or 'none, so content has nothing to say'}",
+        f"code families: category levels, brand{''.join(f', {name}' for name in codes)}, where present",
+    ]
+    resolved = replace(
+        settings,
+        events=replace(settings.events, target_types=targets, weights=weights),
+        text=replace(settings.text, columns=text),
+        features=replace(settings.features, codes=codes),
+    )
+    return resolved, sentences
+
+
+def _event_types(events: pl.DataFrame) -> list[str]:
+    """Event types that occur, the most frequent first."""
+    counts = events.group_by("event_type").len().with_columns(pl.col("event_type").cast(pl.String))
+    return counts.sort(["len", "event_type"], descending=[True, False])["event_type"].to_list()
+
+
+def _target_types(chosen: Sequence[str], present: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    if chosen:
+        there = tuple(kind for kind in chosen if kind in present)
+        if not there:
+            raise InputError(
+                f"events.target_types {', '.join(chosen)} occur in no event; the types there are {', '.join(present)}"
+            )
+        return there, "as configured"
+    if "purchase" in present:
+        return ("purchase",), "since there are purchases"
+    return tuple(present), "all there are, since there are no purchases"
+
+
+def _weight(kind: str, targets: Sequence[str], settings: Settings) -> float:
+    default = TARGET_WEIGHT if kind in targets else WEIGHTS.get(kind, OTHER_WEIGHT)
+    return settings.events.weights.get(kind, default)
+
+
+def _text_columns(chosen: Sequence[str] | None, items: pl.DataFrame | None) -> tuple[str, ...]:
+    columns = [] if items is None else [name for name in items.columns if name != "item_id"]
+    if chosen is None:
+        return tuple(name for name in TEXT_COLUMNS if name in columns and items is not None and _has_any(items[name]))
+    _require(chosen, [name for name in columns if items is None or items.schema[name] == pl.String], "text.columns")
+    return tuple(chosen)
+
+
+def _code_columns(chosen: Sequence[str] | None, items: pl.DataFrame | None) -> tuple[str, ...]:
+    attributes = [] if items is None else attribute_columns(items)
+    if chosen is not None:
+        _require(chosen, attributes, "features.codes")
+        return tuple(chosen)
+    if items is None:
+        return ()
+    families = _standing_families(items)
+    picked: list[str] = []
+    for name in attributes:
+        column = items[name]
+        if len(picked) == MOST_ATTRIBUTES or not _groups_well(column):
+            continue
+        if any(_says_the_same(family, column) for family in families):
+            continue
+        picked.append(name)
+        families.append(column)
+    return tuple(picked)
+
+
+def _standing_families(items: pl.DataFrame) -> list[pl.Series]:
+    return [*category_prefixes(levels(items["category"])), items["brand"]]
+
+
+def _groups_well(column: pl.Series) -> bool:
+    known = column.drop_nulls()
+    if known.len() < SMALLEST_KNOWN_SHARE * column.len() or known.str.contains(r"^[+-]?\d+\.\d+$").any():
+        return False
+    return 2 <= known.n_unique() <= max(2, known.len() // ITEMS_A_LABEL)
+
+
+def _says_the_same(family: pl.Series, column: pl.Series) -> bool:
+    """Whether ``family`` determines ``column`` and is hardly finer than it."""
+    pairs = pl.DataFrame([family.alias("family"), column.alias("column")]).drop_nulls()
+    if not pairs.height:
+        return False
+    n_family, n_column = pairs["family"].n_unique(), pairs["column"].n_unique()
+    return pairs.n_unique() == n_family and n_column >= SAME_LABELS_SHARE * n_family
+
+
+def _has_any(column: pl.Series) -> bool:
+    return column.null_count() < column.len()
+
+
+def _require(chosen: Sequence[str], columns: Sequence[str], key: str) -> None:
+    for name in chosen:
+        if name not in columns:
+            raise InputError(
+                f"{key} names {name!r}, which the items table lacks; it has {', '.join(columns) or 'none'}"
+            )

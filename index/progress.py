@@ -1,0 +1,121 @@
+"""Progress of long commands: bars with time left for a person, plain lines for a log, and a record of every stage."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """What a stage took: seconds, the process's peak resident bytes at its end, rows it went through (0 untold)."""
+
+    name: str
+    seconds: float
+    peak_bytes: int
+    n_rows: int
+
+
+class Step:
+    """A running stage. ``advance`` moves its bar and counts rows."""
+
+    def __init__(self, progress: Progress | None, task: TaskID | None) -> None:
+        self._progress, self._task = progress, task
+        self.n_rows = 0
+
+    def advance(self, n_rows: int = 1) -> None:
+        """``n_rows`` more are done."""
+        self.n_rows += n_rows
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, n_rows)
+
+
+class Stages:
+    """The stages of one command, in a ``with`` block.
+
+    console: None = standard error, so that a command's own output can be piped away. Bars appear only on a terminal;
+    elsewhere each stage is one line when it ends. ``records``: finished stages in the order they ended, failed ones
+    left out.
+    """
+
+    def __init__(self, *, console: Console | None = None) -> None:
+        self.console = Console(stderr=True) if console is None else console
+        self.records: list[StageRecord] = []
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._progress = Progress(
+                SpinnerColumn(finished_text="✓"),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TextColumn("{task.fields[rows]}", markup=False),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    @contextmanager
+    def stage(self, name: str, *, total: int | None = None) -> Iterator[Step]:
+        """A stage named ``name`` of ``total`` rows (None unknown: a bar that only moves). Stages may be nested."""
+        task = None if self._progress is None else self._progress.add_task(name, total=total, rows="")
+        step = Step(self._progress, task)
+        started = time.perf_counter()
+        try:
+            yield step
+        except BaseException:
+            if self._progress is not None and task is not None:
+                self._progress.stop_task(task)
+            self._line(f"stage {name} failed after {time.perf_counter() - started:.1f} s")
+            raise
+        record = StageRecord(name, time.perf_counter() - started, peak_bytes(), step.n_rows)
+        self.records.append(record)
+        rows = f" ({record.n_rows:,} rows)" if record.n_rows else ""
+        if self._progress is None:
+            self._line(f"stage {name} done in {record.seconds:.1f} s{rows}")
+        elif task is not None:
+            done = max(step.n_rows, 1)
+            self._progress.update(task, total=done, completed=done, rows=rows.strip(" ()"))
+
+    def print(self, sentence: str) -> None:
+        """A line of its own, above the bars."""
+        self._line(sentence)
+
+    def summary(self) -> Table:
+        """The finished stages as a table: seconds, peak memory, rows."""
+        table = Table("stage", title="Stages", title_justify="left")
+        for heading in ("seconds", "peak MB", "rows"):
+            table.add_column(heading, justify="right")
+        for record in self.records:
+            rows = f"{record.n_rows:,}" if record.n_rows else ""
+            table.add_row(record.name, f"{record.seconds:.1f}", f"{record.peak_bytes / 1e6:,.0f}", rows)
+        return table
+
+    def _line(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def peak_bytes() -> int:
+    """The most resident memory this process has had so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

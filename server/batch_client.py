@@ -1,0 +1,114 @@
+"""``recsys-batch``: lists for many users into one Parquet or JSON Lines file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter
+
+import grpc
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from recsys.errors import InputError
+from server.batch_files import Output, read_users
+from server.channel import add_target, connect, sentence_of, timestamp_of_iso
+from server.export import Export, ExportFailed, Totals, Wish, all_users
+
+ALL = "all"
+LARGEST_LIMIT = 200
+# Each is one TCP connection; the kernel spreads connections, not calls, over a server's workers.
+N_CHANNELS = 8
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when the file is written; 1 when the server fails; 2 on bad arguments or files."""
+    options = _parser().parse_args(arguments)
+    try:
+        wish = Wish(options.limit, options.serving_config, timestamp_of_iso(options.at) if options.at else None)
+        output = Output(Path(options.out))
+        users = None if options.users == ALL else read_users(Path(options.users))
+        started = perf_counter()
+        totals = _export(options.target, users, wish, output)
+    except InputError as error:
+        return _failed(str(error), 2)
+    except ExportFailed as error:
+        return _failed(str(error), 1)
+    except grpc.RpcError as error:
+        return _failed(sentence_of(error, options.target), 1)
+    seconds = perf_counter() - started
+    print(
+        f"{totals.n_users} users, {totals.n_rows} rows from snapshot {totals.snapshot_version} in {seconds:.1f} s "
+        f"({totals.n_users / max(seconds, 1e-9):.0f} users/s): {options.out}"
+    )
+    for warning, n_times in totals.warnings.most_common(5):
+        print(f"warning for {n_times} users: {warning}")
+    return 0
+
+
+def _export(target: str, users: Sequence[str] | None, wish: Wish, output: Output) -> Totals:
+    with ExitStack() as stack:
+        channels = [stack.enter_context(connect(target)) for _ in range(N_CHANNELS)]
+        stack.callback(output.drop)
+        wanted = all_users(channels[0]) if users is None else users
+        with _progress(len(wanted)) as progress:
+            totals = Export(channels, wish).run(wanted, output.rows, progress)
+        output.keep()
+        return totals
+
+
+@contextmanager
+def _progress(n_users: int) -> Iterator[Callable[[int], None]]:
+    """What to tell how many users are done: a bar when a person watches, else a plain line every tenth."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain(n_users)
+        return
+    columns = (TextColumn("users"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("users", total=n_users)
+        yield lambda n_done: bar.update(task, completed=n_done)
+
+
+def _plain(n_users: int) -> Callable[[int], None]:
+    reported = 0
+
+    def told(n_done: int) -> None:
+        nonlocal reported
+        tenth = 10 * n_done // max(n_users, 1)
+        if tenth != reported:
+            reported = tenth
+            print(f"{n_done} of {n_users} users", file=sys.stderr, flush=True)
+
+    return told
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_LIMIT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {LARGEST_LIMIT}, got {text!r}")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="recsys-batch", description="Fetch recommendations for many users.")
+    add_target(parser)
+    parser.add_argument(
+        "--users", metavar="FILE|all", required=True, help="one id a line, Parquet with user_id, or all"
+    )
+    parser.add_argument("--limit", metavar="N", type=_limit, default=20, help="items a user, 1 to 200, default 20")
+    parser.add_argument("--serving-config", metavar="NAME", default="home", help="default home")
+    parser.add_argument("--at", metavar="ISO", help='"now" for the answers; default the server\'s clock')
+    parser.add_argument("--out", metavar="FILE", required=True, help="ends in .parquet or .jsonl")
+    return parser
+
+
+def _failed(sentence: str, code: int) -> int:
+    print(f"recsys-batch: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

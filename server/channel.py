@@ -1,0 +1,89 @@
+"""How our clients reach a server: deadlines, retries of UNAVAILABLE only, and failures as one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from datetime import UTC, datetime
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import BadRequest
+from grpc_status import rpc_status
+
+from recsys.errors import InputError
+
+DEFAULT_TARGET = "127.0.0.1:50051"
+LARGEST_ANSWER = 64 * 1024 * 1024
+CALL_TIMEOUT_S = 10
+BATCH_TIMEOUT_S = 120
+
+_RETRIES = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.3s",
+    "maxBackoff": "5s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+# gRPC carries deadlines and retries out itself; the most specific name wins.
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{"service": "recommender.v1.RecommendationService", "method": "BatchRecommend"}],
+            "timeout": f"{BATCH_TIMEOUT_S}s",
+            "retryPolicy": _RETRIES,
+        },
+        {
+            "name": [
+                {"service": "recommender.v1.RecommendationService"},
+                {"service": "recommender.v1.SnapshotService"},
+            ],
+            "timeout": f"{CALL_TIMEOUT_S}s",
+            "retryPolicy": _RETRIES,
+        },
+    ],
+}
+
+
+def connect(target: str) -> grpc.Channel:
+    """A channel to HOST:PORT with a connection of its own: several channels reach several workers of one port."""
+    options = [
+        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.enable_retries", 1),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.max_receive_message_length", LARGEST_ANSWER),
+    ]
+    return grpc.insecure_channel(target, options=options)
+
+
+def sentence_of(error: grpc.RpcError, target: str) -> str:
+    """What went wrong, for a person."""
+    if not isinstance(error, grpc.Call):
+        return f"{target}: {error}"
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        return f"no server is ready at {target}: {(error.details() or '').partition(';')[0]}"
+    status = rpc_status.from_call(error)
+    violations = BadRequest()
+    for detail in status.details if status is not None else ():
+        if detail.Unpack(violations):
+            return "; ".join(violation.description for violation in violations.field_violations)
+    return f"{target} answers {error.code().name}: {error.details()}"
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the flag --target; RECSYS_TARGET stands in for it."""
+    default = os.environ.get("RECSYS_TARGET", DEFAULT_TARGET)
+    parser.add_argument("--target", metavar="HOST:PORT", default=default, help="default %(default)s")
+
+
+def timestamp_of_iso(text: str) -> Timestamp:
+    """The Timestamp of an ISO 8601 time or date; UTC when it names no zone. InputError on anything else."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--at must be an ISO 8601 time such as 2017-06-01T00:00:00Z, got {text!r}") from error
+    stamp = Timestamp()
+    stamp.FromDatetime((time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC))
+    return stamp

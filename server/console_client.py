@@ -1,0 +1,116 @@
+"""``recsys-client``: a person's tool. Recommendations, similar items, status and users as readable tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.console import RenderableType
+
+from protos.recommender.v1.recommendation_service_pb2 import Explain, RecommendRequest, SimilarItemsRequest
+from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUserIdsRequest
+from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
+from recsys.errors import InputError
+from server import console_tables
+from server.channel import CALL_TIMEOUT_S, add_target, connect, sentence_of, timestamp_of_iso
+
+Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when there was an answer; 1 when the server fails or refuses; 2 on bad arguments."""
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        with connect(options.target) as channel:
+            shown = command(channel, options)
+    except InputError as error:
+        return _failed(str(error), 2)
+    except grpc.RpcError as error:
+        return _failed(sentence_of(error, options.target), 1)
+    console_tables.console().print(shown)
+    return 0
+
+
+def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
+    request = RecommendRequest(
+        user_id=options.user,
+        serving_config=options.serving_config,
+        page_size=options.limit,
+        exclude_item_ids=options.exclude,
+        explain=_explain(options),
+        at=timestamp_of_iso(options.at) if options.at else None,
+        return_items=True,
+    )
+    response = RecommendationServiceStub(channel).Recommend(request)
+    title = f"{options.serving_config} for {options.user or 'somebody unknown'}"
+    return console_tables.answer(title, response, explain=options.explain, ids=options.ids)
+
+
+def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
+    request = SimilarItemsRequest(
+        item_id=options.item, page_size=options.limit, explain=_explain(options), return_items=True
+    )
+    response = RecommendationServiceStub(channel).SimilarItems(request)
+    title = f"similar to {options.item}"
+    return console_tables.answer(title, response, explain=options.explain, ids=options.ids)
+
+
+def _status(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
+    checked = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=CALL_TIMEOUT_S)
+    health = health_pb2.HealthCheckResponse.ServingStatus.Name(checked.status)
+    return console_tables.serving(SnapshotServiceStub(channel).GetServing(GetServingRequest()), health)
+
+
+def _users(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
+    page = SnapshotServiceStub(channel).ListUserIds(ListUserIdsRequest(page_size=options.limit))
+    return console_tables.lines(page.user_ids)
+
+
+def _explain(options: argparse.Namespace) -> Explain.ValueType:
+    return Explain.EXPLAIN_SUMMARY if options.explain else Explain.EXPLAIN_NONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="recsys-client", description="Ask a running recsys-server.")
+    commands = parser.add_subparsers(required=True, metavar="recommend|similar|status|users")
+
+    recommend = commands.add_parser("recommend", help="the list for one user")
+    recommend.add_argument("user", metavar="USER", help='the user\'s id; "" for somebody unknown')
+    recommend.add_argument("--serving-config", metavar="NAME", default="home", help="default home")
+    recommend.add_argument("--at", metavar="ISO", help='"now" for the answer; default the server\'s clock')
+    recommend.add_argument("--exclude", metavar="ITEM", nargs="+", default=[], help="ids that must not appear")
+    recommend.set_defaults(command=_recommend)
+
+    similar = commands.add_parser("similar", help="items like one")
+    similar.add_argument("item", metavar="ITEM", help="the item's id")
+    similar.set_defaults(command=_similar)
+
+    for listing in (recommend, similar):
+        listing.add_argument("--limit", metavar="N", type=int, default=10, help="how many, default 10")
+        listing.add_argument("--explain", action="store_true", help="also sources and reasons")
+        listing.add_argument("--ids", action="store_true", help="also item ids")
+
+    status = commands.add_parser("status", help="what the server is serving")
+    status.set_defaults(command=_status)
+
+    users = commands.add_parser("users", help="ids of users the server knows")
+    users.add_argument("--limit", metavar="N", type=int, default=20, help="how many, default 20, at most 10000")
+    users.set_defaults(command=_users)
+
+    for command in (recommend, similar, status, users):
+        add_target(command)
+    return parser
+
+
+def _failed(sentence: str, code: int) -> int:
+    print(f"recsys-client: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

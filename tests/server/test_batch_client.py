@@ -1,0 +1,140 @@
+"""recsys-batch against a running server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pyarrow.parquet as pq
+import pytest
+
+from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
+from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from server.batch_client import main
+from server.batch_files import Output
+from server.channel import timestamp_of_iso
+from server.export import Export, Wish
+from server.settings import Settings
+from server.worker import Worker
+
+AT = "2017-07-14T02:40:01Z"
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return rows
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+@pytest.mark.parametrize("config", ["home", "discover"])
+def test_the_file_holds_what_recommend_answers_in_the_order_of_the_users(
+    channel: grpc.Channel, target: str, tmp_path: Path, ending: str, config: str
+) -> None:
+    users = ["user-07", "nobody", "user-02"]
+    (tmp_path / "users").write_text("\n".join(users))
+    out = tmp_path / f"lists.{ending}"
+    arguments = ["--users", str(tmp_path / "users"), "--limit", "6", "--serving-config", config, "--at", AT]
+
+    assert main(["--target", target, *arguments, "--out", str(out)]) == 0
+
+    stub = RecommendationServiceStub(channel)
+    expected = []
+    for user in users:
+        request = RecommendRequest(user_id=user, page_size=6, serving_config=config, at=timestamp_of_iso(AT))
+        expected += [(user, i, r.item_id, r.score) for i, r in enumerate(stub.Recommend(request).results, start=1)]
+    assert [tuple(row.values()) for row in rows_of(out)] == expected
+    assert len(expected) == 18
+
+
+def test_all_is_everyone_the_snapshot_knows(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "lists.parquet"
+
+    assert main(["--target", target, "--users", "all", "--limit", "1", "--out", str(out)]) == 0
+
+    assert [row["user_id"] for row in rows_of(out)] == [f"user-{i:02d}" for i in range(24)]
+    summary = capsys.readouterr().out.splitlines()[0]
+    assert summary.startswith("24 users, 24 rows from snapshot ")
+    assert "users/s" in summary
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "-1", "ten", "1.5", ""])
+def test_a_limit_outside_1_to_200_exits_2(tmp_path: Path, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["--users", "all", f"--limit={limit}", "--out", str(tmp_path / "x.parquet")])
+
+    assert raised.value.code == 2
+    assert "must be a whole number from 1 to 200" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--users", "no-such-file"], 2, "--users no-such-file cannot be read"),
+        (["--users", "all", "--at", "yesterday"], 2, "--at must be an ISO 8601 time"),
+        (["--users", "all", "--serving-config", "nope"], 1, "serving config 'nope' does not exist"),
+        (["--users", "all", "--at", "1969-12-31"], 1, "at must be within the years 1970 to 2100"),
+    ],
+)
+def test_a_failure_is_one_sentence_and_leaves_no_file(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, sentence: str
+) -> None:
+    assert main(["--target", target, *arguments, "--out", str(tmp_path / "lists.parquet")]) == code
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("recsys-batch: ")
+    assert sentence in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_without_a_snapshot_is_one_sentence_and_exit_1(
+    tmp_path: Path, settings_for: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker = Worker(settings_for(tmp_path / "empty"), lambda _: None)
+    worker.start()
+    target = f"127.0.0.1:{worker.port}"
+
+    assert main(["--target", target, "--users", "all", "--out", str(tmp_path / "x.jsonl")]) == 1
+
+    worker.stop()
+    assert "no snapshot has been published yet" in capsys.readouterr().err
+
+
+def test_a_snapshot_replaced_in_the_middle_starts_the_export_again_so_that_one_version_fills_the_file(
+    tmp_path: Path, publish: Callable[..., str], settings_for: Callable[..., Settings]
+) -> None:
+    root = tmp_path / "snapshots"
+    versions = [publish(root, 1)]
+    serving = threading.Event()
+    worker = Worker(settings_for(root), lambda state: serving.set() if state["state"] == "serving" else None)
+    worker.start()
+    assert serving.wait(60)
+    told: list[int] = []
+
+    def progress(n_done: int) -> None:
+        told.append(n_done)
+        if len(told) == 1:
+            serving.clear()
+            versions.append(publish(root, 2))
+            assert serving.wait(60)
+
+    users = [f"user-{i % 30:02d}-{i}" for i in range(640)]
+    output = Output(tmp_path / "lists.jsonl")
+    channels = [grpc.insecure_channel(f"127.0.0.1:{worker.port}") for _ in range(2)]
+    totals = Export(channels, Wish(3, "home", None), pauses_s=(0.0,)).run(users, output.rows, progress)
+    output.keep()
+    for channel in channels:
+        channel.close()
+    worker.stop()
+
+    rows = rows_of(tmp_path / "lists.jsonl")
+    assert totals.snapshot_version == versions[1]
+    assert (totals.n_users, totals.n_rows) == (640, 1920)
+    assert [row["user_id"] for row in rows[::3]] == users
+    assert {row["item_id"][:2] for row in rows} == {"2-"}
+    assert 0 in told

@@ -1,0 +1,93 @@
+"""How our clients call: UNAVAILABLE is tried again, nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, GetServingResponse
+from protos.recommender.v1.snapshot_service_pb2_grpc import (
+    SnapshotServiceServicer,
+    SnapshotServiceStub,
+    add_SnapshotServiceServicer_to_server,
+)
+from recsys.errors import InputError, NoSnapshot, RecsysError, Unavailable
+from server.calls import Call, rpc
+from server.channel import connect, sentence_of, timestamp_of_iso
+
+
+class Failing(SnapshotServiceServicer):
+    """Fails with the errors it is given, one a call, then answers."""
+
+    def __init__(self) -> None:
+        self.errors: list[RecsysError] = []
+        self.n_calls = 0
+
+    @rpc
+    def GetServing(self, request: GetServingRequest, call: Call) -> GetServingResponse:
+        self.n_calls += 1
+        if self.errors:
+            raise self.errors.pop()
+        return GetServingResponse(snapshot_version="v")
+
+
+@pytest.fixture
+def failing() -> Iterator[tuple[Failing, Callable[[], GetServingResponse]]]:
+    servicer = Failing()
+    server = grpc.server(ThreadPoolExecutor(2))
+    add_SnapshotServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with connect(f"127.0.0.1:{port}") as channel:
+        stub = SnapshotServiceStub(channel)
+        yield servicer, lambda: stub.GetServing(GetServingRequest())
+    server.stop(None).wait()
+
+
+def test_unavailable_is_tried_again_without_the_caller_noticing(
+    failing: tuple[Failing, Callable[[], GetServingResponse]],
+) -> None:
+    servicer, call = failing
+    servicer.errors = [Unavailable(), Unavailable()]
+
+    assert call().snapshot_version == "v"
+    assert servicer.n_calls == 3
+
+
+def test_any_other_failure_is_final(failing: tuple[Failing, Callable[[], GetServingResponse]]) -> None:
+    servicer, call = failing
+    servicer.errors = [NoSnapshot()]
+
+    with pytest.raises(grpc.RpcError) as raised:
+        call()
+
+    assert servicer.n_calls == 1
+    assert sentence_of(raised.value, "there") == "there answers FAILED_PRECONDITION: no snapshot has been published yet"
+
+
+def test_nobody_listening_is_one_sentence_with_the_address() -> None:
+    with connect("127.0.0.1:1") as channel, pytest.raises(grpc.RpcError) as raised:
+        SnapshotServiceStub(channel).GetServing(GetServingRequest())
+
+    assert sentence_of(raised.value, "127.0.0.1:1").startswith("no server is ready at 127.0.0.1:1: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-02", 86_400),
+        ("1970-01-01T01:00:00Z", 3_600),
+        ("1970-01-01T01:00:00", 3_600),
+        ("1970-01-01T01:00:00+01:00", 0),
+    ],
+)
+def test_times_without_a_zone_are_utc(text: str, seconds: int) -> None:
+    assert timestamp_of_iso(text).seconds == seconds
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(InputError, match="--at must be an ISO 8601 time"):
+        timestamp_of_iso("tomorrow")

@@ -1,0 +1,89 @@
+"""recsys-client: what a person reads."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from server.console_client import main
+
+AT = ["--at", "2017-07-14T02:40:01Z"]
+
+
+def shown(capsys: pytest.CaptureFixture[str], target: str, *arguments: str) -> str:
+    assert main([*arguments, "--target", target]) == 0
+    return capsys.readouterr().out
+
+
+def test_recommendations_show_names_and_prices_and_no_ids(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, target, "recommend", "user-03", "--limit", "5", *AT)
+
+    assert re.search(r"5 results · personalised · snapshot \S+", text)
+    assert len(re.findall(r"Product \d+ 茶 +Food > Shelf \d", text)) == 5
+    assert not re.search(r"1-i\d\d", text)
+
+
+def test_explained_ones_fit_a_hundred_columns_and_say_sources_and_reasons(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(capsys, target, "recommend", "user-03", "--explain", *AT)
+
+    # A wide character takes two columns.
+    assert max(len(line) + line.count("茶") for line in text.splitlines()) <= 100
+    assert "sources" in text
+    assert "Popular in the last 4 weeks" in text
+
+
+def test_warnings_and_missing_items_are_shown(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, target, "recommend", "x", "--limit", "100", "--exclude", "no-such", "1-i01", *AT)
+
+    assert "note: only 58 of 100 results" in text
+    assert "not in the catalogue: no-such" in text
+    assert "popular" in text
+
+
+def test_similar_items_are_listed(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, target, "similar", "1-i03", "--ids", "--limit", "3")
+
+    assert text.startswith("similar to 1-i03\n3 results · content")
+    assert len(re.findall(r"1-i\d\d", text)) == 4
+
+
+def test_status_says_what_is_served(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, target, "status")
+
+    assert re.search(r"health +SERVING", text)
+    assert re.search(r"users +24", text)
+    assert "buy-again, discover, home, similar" in text
+
+
+def test_users_are_one_a_line(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, target, "users", "--limit", "3").splitlines() == ["user-00", "user-01", "user-02"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["similar", "nope"], 1, "item 'nope' does not exist"),
+        (["recommend", "x", "--serving-config", "nope"], 1, "serving config 'nope' does not exist"),
+        (["recommend", "x", "--limit", "-1"], 1, "recsys-client: page_size must be at least 0, got -1"),
+        (["recommend", "x", "--at", "noon"], 2, "--at must be an ISO 8601 time"),
+    ],
+)
+def test_a_failure_is_one_sentence(
+    target: str, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, sentence: str
+) -> None:
+    assert main([*arguments, "--target", target]) == code
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert sentence in line
+
+
+def test_an_unknown_command_exits_2() -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["guess"])
+
+    assert raised.value.code == 2

@@ -1,0 +1,139 @@
+"""Between the wire and the domain: every field of a request arrives, and every part of an answer leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protos.recommender.v1.recommendation_service_pb2 import (
+    EXPLAIN_SUMMARY,
+    SERVED_BY_CONTENT,
+    SERVED_BY_PERSONALISED,
+    SERVED_BY_POPULAR,
+    RecommendRequest,
+    SimilarItemsRequest,
+)
+from recsys.arrays import frozen
+from recsys.ask import Ask, Resolved, resolve
+from recsys.query import Provenance, Recommendation, Slate
+from recsys.snapshot.snapshot import Snapshot
+from server.conversion import Shape, ask_of, response_of, seconds_of, shape_of, similar_ask_of
+
+NOW = 1_500_000_001
+
+
+@pytest.fixture(scope="module")
+def snapshot(tiny: Callable[[int], Snapshot]) -> Snapshot:
+    return tiny(1)
+
+
+def answered(snapshot: Snapshot, ranks: list[list[float]], user_id: str = "user-01") -> tuple[Resolved, Recommendation]:
+    """Items 2 and 1, with these ranks of popular and als."""
+    resolved = resolve(Ask(at=NOW, user_id=user_id, limit=2), snapshot)
+    table = np.array(ranks, np.float32)
+    provenance = Provenance(("popular", "als"), table / 2, table)
+    slate = Slate(frozen([2, 1], np.int32), frozen([0.75, 0.5], np.float32))
+    return resolved, Recommendation(slate, (), provenance)
+
+
+def test_every_field_of_a_request_reaches_the_question() -> None:
+    request = RecommendRequest(
+        user_id="u",
+        visitor_id="v",
+        serving_config="discover",
+        page_size=7,
+        exclude_item_ids=["a", "b"],
+        context_item_ids=["c"],
+        include_out_of_stock=True,
+        at=Timestamp(seconds=5),
+    )
+
+    assert ask_of(request, now=NOW) == Ask(
+        user_id="u",
+        serving_config="discover",
+        limit=7,
+        exclude_item_ids=("a", "b"),
+        context_item_ids=("c",),
+        include_out_of_stock=True,
+        at=5,
+    )
+
+
+def test_an_empty_request_is_home_now_for_nobody() -> None:
+    assert ask_of(RecommendRequest(), now=NOW) == Ask(at=NOW)
+
+
+def test_an_at_of_1970_is_not_a_missing_one() -> None:
+    assert ask_of(RecommendRequest(at=Timestamp()), now=NOW).at == 0
+
+
+def test_page_sizes_above_200_mean_200() -> None:
+    assert ask_of(RecommendRequest(page_size=201), now=NOW).limit == 200
+    assert similar_ask_of(SimilarItemsRequest(item_id="i", page_size=10_000), now=NOW).limit == 200
+
+
+def test_similar_items_is_the_serving_config_similar_with_the_item_as_context() -> None:
+    request = SimilarItemsRequest(item_id="i", visitor_id="v", page_size=3, exclude_item_ids=["a"])
+
+    assert similar_ask_of(request, now=NOW) == Ask(
+        user_id="v", serving_config="similar", limit=3, exclude_item_ids=("a",), context_item_ids=("i",), at=NOW
+    )
+
+
+@pytest.mark.parametrize(("nanos", "seconds"), [(0, 10), (1, 11), (999_999_999, 11)])
+def test_a_fraction_of_a_second_rounds_up_so_that_before_stays_strict(nanos: int, seconds: int) -> None:
+    assert seconds_of(Timestamp(seconds=10, nanos=nanos)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("ranks", "user_id", "expected"),
+    [
+        ([[0, np.nan], [1, np.nan]], "user-01", SERVED_BY_POPULAR),
+        ([[0, np.nan], [1, 0]], "user-01", SERVED_BY_PERSONALISED),
+        ([[0, np.nan], [1, 0]], "nobody", SERVED_BY_CONTENT),
+    ],
+)
+def test_served_by_looks_at_what_is_shown(
+    snapshot: Snapshot, ranks: list[list[float]], user_id: str, expected: int
+) -> None:
+    resolved, recommendation = answered(snapshot, ranks, user_id)
+
+    response = response_of(snapshot, resolved, recommendation, shape=Shape(explain=False, items=False), request_id="r")
+
+    assert response.served_by == expected
+
+
+def test_an_answer_carries_ids_scores_and_on_request_sources_counted_from_one(snapshot: Snapshot) -> None:
+    resolved, recommendation = answered(snapshot, [[4, 0], [np.nan, 9]])
+
+    response = response_of(
+        snapshot,
+        resolved,
+        recommendation,
+        shape=shape_of(RecommendRequest(explain=EXPLAIN_SUMMARY, return_items=True)),
+        request_id="r",
+    )
+
+    assert [(r.item_id, r.score) for r in response.results] == [("1-i02", 0.75), ("1-i01", 0.5)]
+    assert [[(hit.name, hit.rank, hit.score) for hit in r.sources] for r in response.results] == [
+        [("als", 1, 0.0), ("popular", 5, 2.0)],
+        [("als", 10, 4.5)],
+    ]
+    assert [r.item.title for r in response.results] == ["Product 2 茶", "Product 1 茶"]
+    assert (response.request_id, list(response.warnings)) == ("r", [])
+
+
+def test_a_failed_source_and_a_short_list_are_said(snapshot: Snapshot) -> None:
+    resolved = resolve(Ask(at=NOW, limit=3), snapshot)
+    nothing = Slate(frozen([], np.int32), frozen([], np.float32))
+    provenance = Provenance(("popular", "als"), np.empty((0, 2), np.float32), np.empty((0, 2), np.float32))
+    recommendation = Recommendation(nothing, (), provenance, failed_sources=("als",))
+
+    response = response_of(snapshot, resolved, recommendation, shape=Shape(explain=True, items=True), request_id="r")
+
+    assert list(response.degraded_reasons) == ["source_failed:als"]
+    assert list(response.warnings) == ["only 0 of 3 results: no more items fit serving config home"]
+    assert response.served_by == SERVED_BY_POPULAR

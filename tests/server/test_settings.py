@@ -1,0 +1,73 @@
+"""Settings: flags over variables over defaults, and one sentence on what cannot work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recsys.errors import InputError
+from server.settings import Settings, parse
+
+NEEDED = ["--snapshots", "snapshots"]
+
+
+def test_defaults_are_one_loopback_worker_on_the_wall_clock_with_reflection() -> None:
+    settings = parse(NEEDED, {})
+
+    assert (settings.address, settings.workers, settings.clock, settings.reflection) == (
+        "127.0.0.1:50051",
+        1,
+        "now",
+        True,
+    )
+    assert settings.snapshots == Path("snapshots").absolute()
+
+
+def test_variables_stand_in_for_flags_and_flags_win() -> None:
+    environment = {"RECSYS_SNAPSHOTS": "/a", "RECSYS_WORKERS": "3", "RECSYS_CLOCK": "snapshot"}
+
+    settings = parse(["--workers", "2"], environment)
+
+    assert (str(settings.snapshots), settings.workers, settings.clock) == ("/a", 2, "snapshot")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "--snapshots DIR (or RECSYS_SNAPSHOTS) is required"),
+        ([*NEEDED, "--workers", "0"], "--workers must be a whole number from 1 to 256, got '0'"),
+        ([*NEEDED, "--workers", "two"], "--workers must be a whole number from 1 to 256, got 'two'"),
+        ([*NEEDED, "--address", "50051"], "--address must be HOST:PORT with a port of 0 to 65535, got '50051'"),
+        ([*NEEDED, "--address", "a:65536"], "--address must be HOST:PORT with a port of 0 to 65535, got 'a:65536'"),
+        ([*NEEDED, "--clock", "moon"], "--clock must be one of now, snapshot, got 'moon'"),
+        ([*NEEDED, "--reflection", "yes"], "--reflection must be on or off, got 'yes'"),
+        ([*NEEDED, "--poll-s", "nan"], "--poll-s must be 0.05 to 86400 seconds, got 'nan'"),
+    ],
+)
+def test_a_bad_value_is_one_sentence_with_value_and_range(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(InputError) as raised:
+        parse(arguments, {})
+
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "shop.example", "10.1.2.3"])
+def test_a_public_address_needs_the_word_insecure(host: str) -> None:
+    with pytest.raises(InputError, match="must be a loopback address unless --insecure is given"):
+        parse([*NEEDED, "--address", f"{host}:1"], {})
+
+    settings = parse([*NEEDED, "--address", f"{host}:1", "--insecure"], {})
+    assert settings.reflection is False
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost"])
+def test_loopback_addresses_need_none(host: str) -> None:
+    assert parse([*NEEDED, "--address", f"{host}:1"], {}).address == f"{host}:1"
+
+
+def test_a_key_is_masked_where_settings_are_shown_and_kept_where_they_are_handed_on() -> None:
+    settings = parse(NEEDED, {"RECSYS_VERIFY_KEY": "hmac:c0ffee"})
+
+    assert not any("c0ffee" in line for line in settings.lines())
+    assert Settings.from_json(settings.to_json()) == settings

@@ -1,0 +1,214 @@
+"""The real command: starting, sharing the port, replacing dead workers, stopping, and never orphaning one."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
+from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from recsys.errors import InputError
+from server.settings import Settings
+from server.supervisor import Supervisor, reserved
+
+COMMAND = [sys.executable, "-m", "server.cli"]
+PATIENCE_S = 60
+
+
+class Server:
+    """A running recsys-server and what it printed."""
+
+    def __init__(self, arguments: list[str], folder: Path) -> None:
+        self.errors = folder / "stderr"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [*COMMAND, "--address", "127.0.0.1:0", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=environment,
+            )
+        self.lines: list[str] = []
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """The first coming line of output that matches."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if match := re.search(pattern, line):
+                return match
+        raise AssertionError(f"{pattern} never came: {self.lines} {self.errors.read_text()}")
+
+    def served(self) -> int:
+        """The process id of the next worker that begins to serve."""
+        return int(self.until(r"\(process (\d+)\) serves")[1])
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+
+def wait_for_end(process_id: int) -> None:
+    """Block until a process that is not our child is gone."""
+    try:
+        descriptor = os.pidfd_open(process_id)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], PATIENCE_S)[0], f"process {process_id} is still there"
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    servers = []
+
+    def started(*arguments: str) -> Server:
+        server = Server(list(arguments), tmp_path)
+        servers.append(server)
+        return server
+
+    yield started
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+
+
+def ask(address: str) -> str:
+    with grpc.insecure_channel(address) as channel:
+        request = RecommendRequest(user_id="user-03")
+        return RecommendationServiceStub(channel).Recommend(request, timeout=30, wait_for_ready=True).snapshot_version
+
+
+def test_it_prints_its_settings_and_chosen_port_answers_and_ends_with_zero(
+    run: Callable[..., Server], snapshots: Path
+) -> None:
+    server = run("--snapshots", str(snapshots), "--clock", "snapshot")
+    address = server.until(r"listening on (\S+)")[1]
+    worker = server.served()
+
+    assert ask(address) == (snapshots / "CURRENT").read_text().strip()
+    assert any(re.fullmatch(r"clock +snapshot", line) for line in server.lines)
+    assert server.stop() == 0
+    wait_for_end(worker)
+
+
+def test_workers_share_the_port_and_a_killed_one_is_replaced(run: Callable[..., Server], snapshots: Path) -> None:
+    server = run("--snapshots", str(snapshots), "--workers", "2")
+    address = server.until(r"listening on (\S+)")[1]
+    workers = {server.served(), server.served()}
+
+    victim = workers.pop()
+    os.kill(victim, signal.SIGKILL)
+    server.until(r"ended with code -9")
+    replacement = server.served()
+
+    assert replacement not in {victim, *workers}
+    assert ask(address)
+    assert server.stop(signal.SIGINT) == 0
+    for worker in (*workers, replacement):
+        wait_for_end(worker)
+
+
+def test_workers_end_when_their_parent_is_killed(run: Callable[..., Server], snapshots: Path) -> None:
+    server = run("--snapshots", str(snapshots))
+    worker = server.served()
+
+    server.process.kill()
+
+    wait_for_end(worker)
+
+
+def test_a_server_without_snapshots_stays_up_and_serves_the_first_one_published(
+    run: Callable[..., Server], tmp_path: Path, publish: Callable[..., str]
+) -> None:
+    server = run("--snapshots", str(tmp_path / "later"), "--poll-s", "0.05")
+    address = server.until(r"listening on (\S+)")[1]
+    with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as raised:
+        RecommendationServiceStub(channel).Recommend(RecommendRequest(), timeout=30)
+    assert raised.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+    version = publish(tmp_path / "later")
+
+    server.served()
+    assert ask(address) == version
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--address", "0.0.0.0:0"], "must be a loopback address unless --insecure is given, got '0.0.0.0'"),
+        (["--workers", "none"], "--workers must be a whole number from 1 to 256, got 'none'"),
+        (["--address", "no-such-host.invalid:0", "--insecure"], "cannot be listened on"),
+    ],
+)
+def test_settings_that_cannot_work_are_one_sentence_and_exit_2(
+    run: Callable[..., Server], snapshots: Path, arguments: list[str], sentence: str
+) -> None:
+    server = run("--snapshots", str(snapshots), *arguments)
+
+    assert server.process.wait(PATIENCE_S) == 2
+    (line,) = server.errors.read_text().splitlines()
+    assert line.startswith("recsys-server: ")
+    assert sentence in line
+
+
+def test_a_port_that_somebody_listens_on_is_refused_and_a_free_one_is_kept() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="cannot be listened on"):
+        reserved("127.0.0.1", taken.getsockname()[1])
+    with reserved("127.0.0.1", 0) as keeper:
+        host, port = keeper.getsockname()
+        assert port > 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, port))
+
+
+def test_a_worker_that_says_it_cannot_work_ends_the_server_with_2(settings_for: Callable[..., Settings]) -> None:
+    said: list[str] = []
+    command = (sys.executable, "-c", "import sys; sys.exit(2)")
+
+    supervisor = Supervisor(settings_for(Path("unused"), workers=2), say=said.append, command=command)
+
+    assert supervisor.run() == 2
+
+
+def test_a_crash_loop_backs_off_and_still_stops_at_once(settings_for: Callable[..., Settings]) -> None:
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    command = (sys.executable, "-c", "import sys; sys.exit(7)")
+    supervisor = Supervisor(settings_for(Path("unused")), say=say, command=command)
+
+    assert supervisor.run() == 0
+    assert [re.search(r"in ([\d.]+) s$", line)[1] for line in said] == ["0.5", "1", "2"]  # type: ignore[index]
+
+
+def test_settings_reach_a_worker_by_its_standard_input_and_not_its_arguments(
+    settings_for: Callable[..., Settings],
+) -> None:
+    said: list[str] = []
+    report = "import json, sys; s = json.loads(sys.stdin.readline()); print(s['verify_key'], sys.argv[1:]); sys.exit(2)"
+    settings = settings_for(Path("unused"), verify_key="hmac:secret")
+
+    Supervisor(settings, say=said.append, command=(sys.executable, "-c", report)).run()
+
+    assert said == ["hmac:secret ['0']"]

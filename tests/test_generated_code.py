@@ -1,0 +1,53 @@
+"""The committed protobuf code is what the .proto files say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDER = Path("protos/recommender/v1")
+MESSAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / FOLDER).glob("*.proto"))
+SERVICES = [name for name in MESSAGES if name.endswith("_service.proto")]
+
+
+@pytest.fixture(scope="module")
+def regenerated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("generated")
+    for plugins, names in ((("python", "mypy"), MESSAGES), (("grpc_python", "mypy_grpc"), SERVICES)):
+        outputs = [f"--{plugin}_out={out}" for plugin in plugins]
+        includes = ["-I.", f"-I{sysconfig.get_path('purelib')}"]
+        command = [sys.executable, "-m", "grpc_tools.protoc", *includes, *outputs, *names]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return out / FOLDER
+
+
+def test_regenerating_gives_the_committed_files_and_no_others(regenerated: Path) -> None:
+    committed = {path.name for path in (ROOT / FOLDER).iterdir() if "_pb2" in path.name and path.is_file()}
+
+    assert {path.name for path in regenerated.iterdir()} == committed
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / FOLDER).glob("*_pb2*.py*")))
+def test_regenerating_gives_the_same_bytes(regenerated: Path, name: str) -> None:
+    assert (regenerated / name).read_bytes() == (ROOT / FOLDER / name).read_bytes()
+
+
+def test_every_message_field_method_and_enum_value_is_commented() -> None:
+    uncommented = []
+    for name in MESSAGES:
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            text = line.strip()
+            declares = text.startswith(("message ", "enum ", "service ", "rpc ", "oneof ")) or text.endswith(";")
+            is_header = text.startswith(("syntax", "package", "import"))
+            if declares and not is_header and not text.startswith("//"):
+                before = lines[number - 1].strip()
+                if not before.startswith("//"):
+                    uncommented.append(f"{name}:{number + 1}: {text}")
+
+    assert uncommented == []
