@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from index import snapshot_commands
+from index import evaluate_command, rebuild_command, snapshot_commands
 from index.datasets import command as dataset_command
 from recsys.errors import GateFailed, RecsysError
 
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 2 bad input or usage, 3 a gate refused the snapshot, 130 interrupted.",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (dataset_command, snapshot_commands):
+    for module in (dataset_command, rebuild_command, evaluate_command, snapshot_commands):
         module.register(subparsers)
     return parser
 

@@ -31,7 +31,9 @@ class Head:
 
 HEADS = (
     Head("home", new_only=False, n_trees=220, n_leaves=31, learning_rate=0.07, least_rows_in_leaf=200, negatives=0.25),
-    Head("discover", new_only=True, n_trees=250, n_leaves=15, learning_rate=0.04, least_rows_in_leaf=400, negatives=0.4),
+    Head(
+        "discover", new_only=True, n_trees=250, n_leaves=15, learning_rate=0.04, least_rows_in_leaf=400, negatives=0.4
+    ),
 )
 
 

@@ -40,9 +40,10 @@ def windows_before(end: int, first_event: int, *, horizon_days: int, count: int)
 
 
 def truth_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
-    """Distinct target pairs in the window of users who have an event before it."""
+    """Distinct positive target pairs in the window of users who have an event before it."""
     inside = interactions.between(window.start, window.end)
-    truth = Truth.of(inside.users[inside.targets], inside.items[inside.targets], n_items)
+    positive = inside.targets & (inside.weights > 0)
+    truth = Truth.of(inside.users[positive], inside.items[positive], n_items)
     return truth.among(frozen(np.unique(interactions.before(window.start).users), np.int32))
 
 

@@ -33,7 +33,9 @@ class TextVectors:
         items = np.flatnonzero(text_of >= 0)
         order = items[np.lexsort((items, -popularity[items], text_of[items]))]
         starts = np.searchsorted(text_of[order], np.arange(len(vectors) + 1))
-        return cls(frozen(vectors, np.float32), frozen(text_of, np.int32), frozen(starts, np.int64), frozen(order, np.int32))
+        return cls(
+            frozen(vectors, np.float32), frozen(text_of, np.int32), frozen(starts, np.int64), frozen(order, np.int32)
+        )
 
     def allowed_texts(self, allowed: Bool) -> Bool:
         """Texts (T,) of which at least one item is allowed (n_items,)."""

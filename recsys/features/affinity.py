@@ -27,7 +27,9 @@ class Affinity:
     @property
     def names(self) -> tuple[str, ...]:
         """Four columns a code family."""
-        return tuple(f"{name}: {what}" for name in self.families for what in ("affinity", "items", "since_weeks", "share"))
+        return tuple(
+            f"{name}: {what}" for name in self.families for what in ("affinity", "items", "since_weeks", "share")
+        )
 
     def compute(self, rows: Rows, context: Context) -> Float32:
         """(C, 4 families). Counted over distinct (query, item) pairs, so that repeats do not look like breadth."""

@@ -16,6 +16,7 @@ from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.pipeline import Pipeline
 from recsys.profiles import Profiles
+from recsys.query import Recommendation
 from recsys.ranker import Forest
 from recsys.serving import ServingConfig
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
@@ -148,10 +149,13 @@ class Snapshot:
             golden=tuple(_golden_pair(entry) for entry in src.json("golden.json")),
         )
 
+    def recommend(self, ask: Ask) -> Recommendation:
+        """The answer to ``ask``, in numbers."""
+        return self.pipeline.recommend(resolve(ask, self).query)
+
     def answer(self, ask: Ask) -> tuple[str, ...]:
         """Item ids of the answer to ``ask``, best first."""
-        slate = self.pipeline.recommend(resolve(ask, self).query).slate
-        return tuple(self.catalogue.items.ids(slate.items))
+        return tuple(self.catalogue.items.ids(self.recommend(ask).slate.items))
 
     def golden_asks(self, n_users: int = 4) -> Iterator[Ask]:
         """Questions whose answers are kept in the snapshot: the first loads that run them warm it up and test it."""

@@ -1,0 +1,108 @@
+"""Gates: checks that stop a bad snapshot before anyone is served from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recsys.errors import GateFailed
+from recsys.snapshot.snapshot import Snapshot
+from recsys.vector_index import VectorIndex, exact_search
+
+# What a gate's value is held against when recsys.toml does not say otherwise.
+DEFAULT_LIMITS: Mapping[str, float] = {
+    "min_rows": 1,
+    "ann_recall": 0.9,
+    "ndcg_vs_popular": 1.0,
+    "ndcg_vs_history": 0.97,
+    "ndcg_vs_current": 0.8,
+    "coverage": 0.0,
+    "finite": 1.0,
+    "max_bytes": 32e9,
+}
+N_QUERIES = 100
+K = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """``value`` None: the data were too few to measure it, which is no failure. Bytes have a ceiling, all else a floor."""
+
+    name: str
+    value: float | None
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the snapshot may be published as far as this gate is concerned."""
+        if self.value is None:
+            return True
+        return self.value <= self.limit if self.name == "max_bytes" else self.value >= self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        """As the manifest keeps it."""
+        return {"name": self.name, "value": self.value, "limit": float(self.limit), "passed": self.passed}
+
+
+def gates_of(values: Mapping[str, float | None], limits: Mapping[str, float]) -> tuple[Gate, ...]:
+    """A gate for each value, at the given limit or the default one; a value that is not finite counts as unmeasured."""
+    merged = {**DEFAULT_LIMITS, **limits}
+    return tuple(
+        Gate(name, None if value is None or not math.isfinite(value) else float(value), float(merged[name]))
+        for name, value in values.items()
+    )
+
+
+def refuse_failed(gates: Sequence[Gate]) -> None:
+    """Raise GateFailed naming every gate that did not pass, with what was measured and what is asked."""
+    failed = [gate for gate in gates if not gate.passed]
+    if failed:
+        said = ", ".join(f"{g.name} is {g.value:.4g}, the limit is {g.limit:.4g}" for g in failed)
+        raise GateFailed(f"the new snapshot is not published: {said}")
+
+
+def ratio(value: float | None, reference: float | None) -> float | None:
+    """value / reference; None when either is unknown or there is nothing to compare with."""
+    return value / reference if value is not None and reference else None
+
+
+def ann_recall(snapshot: Snapshot, seed: int) -> float | None:
+    """The worse of the two indexes' mean recall@50 against exact search, for vectors of real users; None without any."""
+    rng = np.random.default_rng(seed)
+    users = np.flatnonzero(np.diff(snapshot.histories.starts) > 0)
+    users = rng.choice(users, min(N_QUERIES, len(users)), replace=False)
+    at = snapshot.last_event_at + 1
+    histories = [snapshot.histories.of(int(user)) for user in users]
+    found: list[float] = []
+    if (factors := snapshot.model.factors) is not None:
+        vectors = factors.model.factors[factors.items]
+        queries = [factors.model.user_vector(history, at) for history in histories]
+        found.append(_recall(factors.index, vectors, queries))
+    if (content := snapshot.model.content) is not None:
+        interests = [content.texts.interest(history, at) for history in histories]
+        found.append(_recall(content.index, content.texts.vectors, [v for v in interests if v is not None]))
+    return min((value for value in found if math.isfinite(value)), default=None)
+
+
+def _recall(index: VectorIndex, vectors: np.ndarray, queries: Sequence[np.ndarray]) -> float:
+    shares = []
+    for query in queries:
+        exact = exact_search(vectors, query, K)
+        shares.append(len(np.intersect1d(exact, index.search(query, K)[0])) / max(len(exact), 1))
+    return float(np.mean(shares)) if shares else math.nan
+
+
+def finite_share(snapshot: Snapshot) -> float:
+    """Share of the golden questions whose scores are all finite; also of factors and text vectors (1 or less)."""
+    arrays = []
+    if snapshot.model.factors is not None:
+        arrays += [snapshot.model.factors.model.factors, snapshot.model.factors.model.gram]
+    if snapshot.model.content is not None:
+        arrays.append(snapshot.model.content.texts.vectors)
+    good = [bool(np.isfinite(array).all()) for array in arrays]
+    good += [bool(np.isfinite(snapshot.recommend(ask).slate.scores).all()) for ask in snapshot.golden_asks()]
+    return float(np.mean(good)) if good else 1.0

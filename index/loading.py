@@ -1,0 +1,22 @@
+"""Reading a data folder with its story told: counts by reason, and the defaults that were worked out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from index.dataset import Dataset, load
+from index.progress import Stages
+
+
+def load_for(folder: Path, config: Path | None, *, until: int | None, stages: Stages) -> tuple[Dataset, int]:
+    """The dataset and the end of its time (``until``, else a second after the last event), everything printed."""
+    with stages.stage("read and clean") as step:
+        dataset = load(folder, config, now=int(time.time()), until=until)
+        step.advance(dataset.report.n_read)
+    for line in (*dataset.report.lines(), *dataset.choices):
+        stages.print(line)
+    stages.print(
+        f"{len(dataset.user_ids):,} users, {len(dataset.item_ids):,} items, {len(dataset.interactions):,} interactions"
+    )
+    return dataset, until if until is not None else int(dataset.interactions.times.max()) + 1

@@ -1,0 +1,153 @@
+"""``recsys-index rebuild``: tables in, a published snapshot out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys.errors import InputError, NoSnapshot, RecsysError
+
+if TYPE_CHECKING:
+    from index.build import Built
+    from index.dataset import Dataset
+    from index.progress import Stages
+    from recsys.snapshot.store import SnapshotStore
+
+PACKAGES = ("numpy", "faiss-cpu", "lightgbm", "implicit", "polars", "sentence-transformers", "torch")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command; it sets ``func``, a function of the parsed arguments that returns the exit code."""
+    parser = subparsers.add_parser(
+        "rebuild", help="build a snapshot from the tables and publish it", description="Build and publish a snapshot."
+    )
+    parser.add_argument("--data", metavar="DIR", type=Path, required=True, help="folder with events, items and users")
+    parser.add_argument(
+        "--snapshots",
+        metavar="DIR",
+        type=Path,
+        default=os.environ.get("RECSYS_SNAPSHOTS"),
+        help="snapshot folder, made if missing (default $RECSYS_SNAPSHOTS)",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="a recsys.toml (default: the one beside the tables)"
+    )
+    parser.add_argument("--until", metavar="ISO", type=instant, help="use only events before this time")
+    parser.add_argument(
+        "--cache", metavar="DIR", type=Path, default=cache_folder(), help="embedding cache (%(default)s)"
+    )
+    parser.add_argument("--no-publish", action="store_true", help="stage and check the snapshot, leave CURRENT alone")
+    parser.set_defaults(func=_rebuild)
+
+
+def instant(text: str) -> int:
+    """Epoch seconds of an ISO 8601 time; naive is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a time such as 2017-12-04T05:00Z, got {text!r}") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def cache_folder() -> Path:
+    """Where embeddings are kept across rebuilds: $RECSYS_CACHE, else the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("RECSYS_CACHE") or Path(home) / "tributary" / "embeddings")
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    if arguments.snapshots is None:
+        raise InputError("name the snapshot folder with --snapshots DIR or RECSYS_SNAPSHOTS")
+    # Imported here: --help must not wait for tables, forests and encoders.
+    from index.build import Builder, build
+    from index.gates import gates_of, refuse_failed
+    from index.loading import load_for
+    from index.progress import Stages
+    from index.reporting import metrics_table, report
+    from index.snapshot_commands import signing_key_from, verify_key_from
+    from recsys.snapshot.files import SnapshotWriter
+    from recsys.snapshot.store import SnapshotStore
+
+    signing_key, verify_key = signing_key_from(os.environ), verify_key_from(os.environ)
+    arguments.snapshots.mkdir(parents=True, exist_ok=True)
+    store = SnapshotStore(arguments.snapshots, verify_key=verify_key)
+    started = time.time()
+    with Stages() as stages, store.staging() as folder:
+        dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages)
+        built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=end)
+        for note in built.notes:
+            stages.print(f"note: {note}")
+        with stages.stage("write snapshot"):
+            built.snapshot.write(SnapshotWriter(folder))
+        n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        late = {"ndcg_vs_current": _against_current(store, built), "max_bytes": float(n_bytes)}
+        gates = (*built.gates, *gates_of(late, dataset.settings.gates))
+        SnapshotWriter(folder).json("report.json", report(dataset, built, gates, stages))
+        refuse_failed(gates)
+        with stages.stage("seal and publish"):
+            name = _commit(store, folder, dataset, built, gates=[gate.to_json() for gate in gates], key=signing_key)
+            if not arguments.no_publish:
+                store.publish(name)
+    console = _console()
+    console.print(stages.summary())
+    if built.validation:
+        console.print(
+            metrics_table(built.validation, "Validation: the newest window, rankers trained on the older ones")
+        )
+    done = "staged" if arguments.no_publish else "published"
+    console.print(f"{done} {name}: {n_bytes / 1e6:,.0f} MB in {time.time() - started:,.0f} s", highlight=False)
+    return 0
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()
+
+
+def _against_current(store: SnapshotStore, built: Built) -> float | None:
+    """Validation NDCG@10 of the new snapshot over that of the current one, as each was measured; None without one."""
+    from index.gates import ratio
+
+    try:
+        report = store.open(store.current()).json("report.json")
+    except NoSnapshot:
+        return None
+    except RecsysError:
+        return None  # a current snapshot that cannot be read must not keep its replacement out
+    before = report["validation"]["tasks"].get("all", {}).get("pipeline", {}).get("ndcg@10")
+    return ratio(built.validation.get("all", {}).get("pipeline", {}).get("ndcg@10"), before)
+
+
+def _commit(
+    store: SnapshotStore, folder: Path, dataset: Dataset, built: Built, *, gates: list[dict[str, Any]], key: Any
+) -> str:
+    from recsys.snapshot.manifest import Manifest
+    from recsys.snapshot.snapshot import Snapshot
+
+    snapshot = built.snapshot
+    manifest = Manifest.seal(
+        folder,
+        built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        event_window_start=int(dataset.interactions.times.min()),
+        event_window_end=snapshot.last_event_at,
+        seed=dataset.settings.training.seed,
+        config=dataset.settings.to_json(),
+        features=snapshot.feature_names,
+        packages={name: version(name) for name in PACKAGES},
+        gates=gates,
+        serving_configs={name: config.to_json() for name, config in snapshot.configs.items()},
+        n_users=len(snapshot.users),
+        n_items=len(snapshot.catalogue),
+        n_events=len(dataset.interactions),
+        sources=list(snapshot.pipeline.sources),
+    )
+    name = store.commit(folder, manifest, key)
+    # The last gate needs the finished files: what was written must answer as what was built.
+    Snapshot.read(store.open(name)).replay_golden()
+    return name
