@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from index.dataset import Codes, Dataset, Profiles as ProfileTable
+from index.dataset import Codes, Dataset
+from index.dataset import Profiles as ProfileTable
 from index.embed import embed
 from index.fit import Timeless, fit
 from index.frames import Frame, frame_of

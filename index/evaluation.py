@@ -64,7 +64,7 @@ def evaluate(
 
 
 def raw_truth(folder: Path, dataset: Dataset, *, start: int, end: int | None) -> tuple[Truth, int]:
-    """Distinct target pairs in [start, end) of users with an event before, and the number of items they are numbered in.
+    """Distinct target pairs in [start, end) of users with an event before, and how many items they are numbered in.
 
     Items that the dataset does not know are numbered from its own number of items on.
     """

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recsys.arrays import Float32
 from recsys.errors import GateFailed
 from recsys.snapshot.snapshot import Snapshot
 from recsys.vector_index import VectorIndex, exact_search
@@ -30,7 +32,7 @@ K = 50
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """``value`` None: the data were too few to measure it, which is no failure. Bytes have a ceiling, all else a floor."""
+    """``value`` None: too few data to measure it, which is no failure. Bytes have a ceiling, others a floor."""
 
     name: str
     value: float | None
@@ -71,7 +73,7 @@ def ratio(value: float | None, reference: float | None) -> float | None:
 
 
 def ann_recall(snapshot: Snapshot, seed: int) -> float | None:
-    """The worse of the two indexes' mean recall@50 against exact search, for vectors of real users; None without any."""
+    """The worse of the two indexes' mean recall@50 against exact search, asked by real users; None without any."""
     rng = np.random.default_rng(seed)
     users = np.flatnonzero(np.diff(snapshot.histories.starts) > 0)
     users = rng.choice(users, min(N_QUERIES, len(users)), replace=False)
@@ -88,7 +90,7 @@ def ann_recall(snapshot: Snapshot, seed: int) -> float | None:
     return min((value for value in found if math.isfinite(value)), default=None)
 
 
-def _recall(index: VectorIndex, vectors: np.ndarray, queries: Sequence[np.ndarray]) -> float:
+def _recall(index: VectorIndex, vectors: Float32, queries: Sequence[Float32]) -> float:
     shares = []
     for query in queries:
         exact = exact_search(vectors, query, K)
@@ -98,7 +100,7 @@ def _recall(index: VectorIndex, vectors: np.ndarray, queries: Sequence[np.ndarra
 
 def finite_share(snapshot: Snapshot) -> float:
     """Share of the golden questions whose scores are all finite; also of factors and text vectors (1 or less)."""
-    arrays = []
+    arrays: list[NDArray[Any]] = []
     if snapshot.model.factors is not None:
         arrays += [snapshot.model.factors.model.factors, snapshot.model.factors.model.gram]
     if snapshot.model.content is not None:

@@ -15,7 +15,6 @@ from recsys.errors import InputError, NoSnapshot, RecsysError
 if TYPE_CHECKING:
     from index.build import Built
     from index.dataset import Dataset
-    from index.progress import Stages
     from recsys.snapshot.store import SnapshotStore
 
 PACKAGES = ("numpy", "faiss-cpu", "lightgbm", "implicit", "polars", "sentence-transformers", "torch")

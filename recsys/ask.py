@@ -10,7 +10,7 @@ import numpy as np
 
 from recsys.arrays import Bool, Int32, frozen
 from recsys.catalogue import Catalogue
-from recsys.errors import NotFound
+from recsys.errors import InvalidRequest, NotFound, Violation
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.query import Query
@@ -43,19 +43,23 @@ class Known(Protocol):
     """The part of a snapshot that ids are resolved against."""
 
     @property
-    def users(self) -> IdMap: ...  # noqa: D102
+    def users(self) -> IdMap: ...
     @property
-    def catalogue(self) -> Catalogue: ...  # noqa: D102
+    def catalogue(self) -> Catalogue: ...
     @property
-    def histories(self) -> Histories: ...  # noqa: D102
+    def histories(self) -> Histories: ...
     @property
-    def configs(self) -> Mapping[str, ServingConfig]: ...  # noqa: D102
+    def configs(self) -> Mapping[str, ServingConfig]: ...
     @property
-    def last_event_at(self) -> int: ...  # noqa: D102
+    def last_event_at(self) -> int: ...
 
 
 def resolve(ask: Ask, known: Known) -> Resolved:
-    """Numbers for ids, a mask for rules. NotFound for an unknown serving config, or an unknown item to be similar to."""
+    """Numbers for ids, a mask for rules.
+
+    NotFound for an unknown serving config or an unknown item to be similar to; InvalidRequest when the config needs a
+    context item and none is named.
+    """
     config = known.configs.get(ask.serving_config)
     if config is None:
         raise NotFound("serving_config", ask.serving_config)
@@ -63,6 +67,9 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     history = known.histories.of(user).before(ask.at)
     exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
     context, unknown_context = _numbers(known.catalogue.items, ask.context_item_ids)
+    if config.needs_context and not ask.context_item_ids:
+        rule = f"serving config {config.name!r} needs at least one context item, got none"
+        raise InvalidRequest([Violation("context_item_ids", rule)])
     if config.needs_context and unknown_context:
         raise NotFound("item", unknown_context[0])
     owned = history.owned

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsys.arrays import Float32, Float64, Int64
+from recsys.arrays import Bool, Float32, Float64, Int64
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,17 @@ class Groups:
             return np.zeros(0)
         return np.add.reduceat(values[self.order].astype(np.float64, copy=False), self.starts)
 
-    def first(self, values: Int64 | Float32) -> np.ndarray:
+    def first(self, values: NDArray[Number]) -> NDArray[Number]:
         """The value of each group's first row (G,)."""
-        return values[self.order[self.starts]]
+        firsts: NDArray[Number] = values[self.order[self.starts]]
+        return firsts
 
-    def last(self, values: Int64 | Float32) -> np.ndarray:
+    def last(self, values: NDArray[Number]) -> NDArray[Number]:
         """The value of each group's last row (G,)."""
-        return values[self.order[self.starts + self.counts - 1]]
+        lasts: NDArray[Number] = values[self.order[self.starts + self.counts - 1]]
+        return lasts
 
-    def find(self, keys: Int64) -> tuple[Int64, np.ndarray]:
+    def find(self, keys: Int64) -> tuple[Int64, Bool]:
         """Group position of each of ``keys`` (m,) and whether it exists (m,); positions of missing keys are 0."""
         if not len(self.keys):
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)

@@ -13,7 +13,7 @@ from recsys.arrays import Bool, frozen
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage
-from recsys.ranker import RankFusion, Ranker
+from recsys.ranker import Ranker, RankFusion
 from recsys.serving import Scope
 from recsys.sources.protocol import Source
 
@@ -75,7 +75,7 @@ class Pipeline:
                 masks[depth.scope] = narrowed(query, depth.scope)
             try:
                 hits[depth.source] = source.retrieve(replace(query, allowed=masks[depth.scope]), depth.k)
-            except Exception:  # noqa: BLE001 - one broken source degrades the answer, which names it
+            except Exception:
                 LOG.exception("source %s failed", depth.source)
                 failed.append(depth.source)
         columns = tuple(self.sources)

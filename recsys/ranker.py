@@ -24,15 +24,16 @@ class Ranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """A LightGBM model. ``score`` runs on one thread: the server's parallelism is its workers."""
+    """A LightGBM model. n_threads: 1 at serving, whose parallelism is its workers; more offline."""
 
     booster: Any
+    n_threads: int = 1
 
     @classmethod
     def of_text(cls, text: str, feature_names: Sequence[str]) -> Forest:
         """Parse LightGBM's text format; its number of features must be the one the code computes."""
         try:
-            booster = lgb.Booster(model_str=text, params={"verbosity": -1})
+            booster = lgb.Booster(model_str=text)
         except lgb.basic.LightGBMError as error:
             raise SnapshotCorrupt("a ranker cannot be parsed") from error
         if booster.num_feature() != len(feature_names):
@@ -48,7 +49,9 @@ class Forest:
         """(C,) raw scores."""
         if not len(features):
             return np.zeros(0)
-        scores: Float64 = self.booster.predict(features, raw_score=True, num_threads=1, validate_features=False)
+        scores: Float64 = self.booster.predict(
+            features, raw_score=True, num_threads=self.n_threads, validate_features=False
+        )
         return scores
 
 
@@ -65,4 +68,5 @@ class RankFusion:
     def score(self, features: Float32) -> Float64:
         """(C,) fused scores, above 0 for everything a source returned."""
         ranks = features[:, list(self.columns)].astype(np.float64)
-        return np.nansum(1.0 / (RANK_CONSTANT + 1.0 + ranks), axis=1)
+        fused: Float64 = np.nansum(1.0 / (RANK_CONSTANT + 1.0 + ranks), axis=1)
+        return fused

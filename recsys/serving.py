@@ -30,7 +30,7 @@ class ServingConfig:
     """A named behaviour.
 
     scope: what may be shown at all · depths: sources in the order of the features · ranker: name of the ranker that
-    orders the candidates; "" fuses the sources by reciprocal rank · page_size: answer length when the request names none ·
+    orders the candidates; "" fuses the sources by reciprocal rank · page_size: answer length when none is asked for ·
     needs_context: an answer only makes sense beside known context items, which it never contains.
     """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.arrays import Float32, Float64, Int32, Int64, frozen
+from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
 from recsys.decay import WEEK_S
 from recsys.grouping import Groups
 from recsys.interactions import Interactions
@@ -30,12 +30,13 @@ GAP_PRIOR_PAIRS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class ItemStatistics:
-    """values (n_items, len(NAMES)) float32 as of ``at`` (epoch seconds). Counts are log1p; rates are smoothed.
+    """values (n_items, 11) float32, columns ``NAMES``, as of ``at`` (epoch seconds). Counts are log1p, rates smoothed.
 
     users_*: distinct users with a target event in the last weeks · weight_4w: all events, weighted · trend: log ratio
     of the last 4 weeks to the mean 4 of the last 12 · repeat_rate: share of its users with a second one ·
     return_rate: of users who had it 4 to 8 weeks ago, the share who took it again since · gap_weeks: mean time between
-    two of one user · first_rate_*: users new to it in the last weeks, per active user · age_weeks since its first event.
+    two of one user · first_rate_*: users new to it in the last weeks, per active user ·
+    age_weeks: since its first event.
     """
 
     at: int
@@ -55,7 +56,7 @@ class ItemStatistics:
         pair_item = (pairs.keys % n_items).astype(np.int32)
         last, first, count = pairs.first(ages), pairs.last(ages), pairs.counts
 
-        def users_where(mask: np.ndarray) -> Float64:
+        def users_where(mask: Bool) -> Float64:
             return np.bincount(pair_item[mask], minlength=n_items).astype(np.float64)
 
         n_all = users_where(count > 0)
@@ -70,11 +71,8 @@ class ItemStatistics:
         base_return = returned.sum() / max(due.sum(), 1.0)
         gap = _mean_gap(pair_item, first, last, count, n_items)
         active_4w, active_8w = (max(len(np.unique(users[ages < weeks])), 1) for weeks in (4, 8))
-        oldest = np.full(n_items, np.nan)
-        if len(pair_item):
-            latest_first = np.full(n_items, -np.inf)
-            np.maximum.at(latest_first, pair_item, first)
-            oldest = np.where(np.isfinite(latest_first), latest_first, np.nan)
+        oldest = np.full(n_items, -np.inf)
+        np.maximum.at(oldest, pair_item, first)
         columns = (
             np.log1p(n_4w),
             np.log1p(n_12w),
@@ -86,7 +84,7 @@ class ItemStatistics:
             gap,
             users_where(first < 4) / active_4w,
             users_where(first < 8) / active_8w,
-            oldest,
+            np.where(np.isfinite(oldest), oldest, np.nan),
         )
         return cls(at, frozen(np.stack(columns, axis=1), np.float32))
 

@@ -45,7 +45,7 @@ class TextVectors:
         return np.logical_or.reduceat(allowed[self.members], self.starts[:-1])
 
     def expand(self, texts: Int32, scores: Float32, allowed: Bool, most: int) -> tuple[Int32, Float32]:
-        """At most ``most`` allowed items of each of ``texts`` (m,), with their text's score: items (n,), scores (n,)."""
+        """At most ``most`` allowed items of each of ``texts`` (m,) with their text's score: items and scores (n,)."""
         lengths = self.starts[texts + 1] - self.starts[texts]
         text = np.repeat(np.arange(len(texts)), lengths)
         offset = np.arange(len(text)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -64,7 +64,7 @@ class TextVectors:
         known = groups.keys >= 0
         return self.mean(groups.keys[known], weights[known])
 
-    def mean(self, texts: Int64, weights: Float64) -> Float32 | None:
+    def mean(self, texts: Int32 | Int64, weights: Float64) -> Float32 | None:
         """Unit weighted mean (d,) of the ``MOST_ITEMS`` heaviest of ``texts``; None when there is none."""
         if not len(texts):
             return None

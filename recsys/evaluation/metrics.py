@@ -1,7 +1,7 @@
 """Ranking metrics over lists of item numbers, per user so that intervals can be drawn over users.
 
-NDCG as in Järvelin, Kekäläinen, "Cumulated gain-based evaluation of IR techniques", ACM TOIS 2002, with binary gains and
-the ideal list cut at min(k, |truth|).
+NDCG as in Järvelin, Kekäläinen, "Cumulated gain-based evaluation of IR techniques", ACM TOIS 2002, with binary gains
+and the ideal list cut at min(k, |truth|).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Float64, Int32
+from recsys.arrays import Bool, Float32, Float64, Int32, Int64
 from recsys.evaluation.truth import Truth
 
 K = 10
@@ -78,7 +78,7 @@ def beyond_accuracy(lists: Int32, truth: Truth, exposure: Exposure) -> dict[str,
     }
 
 
-def _gini(counts: np.ndarray) -> float:
+def _gini(counts: Int64) -> float:
     if counts.sum() == 0:
         return 0.0
     ordered = np.sort(counts).astype(np.float64)

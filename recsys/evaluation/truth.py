@@ -13,7 +13,7 @@ from recsys.arrays import Bool, Int32, Int64, frozen
 class Truth:
     """Distinct (user, item) pairs, user by user.
 
-    users (Q,) int32 ascending, each with at least one pair · starts (Q+1,) int64 · items (n,) int32 ascending in a user.
+    users (Q,) int32 ascending, each with at least one pair · starts (Q+1,) int64 · items (n,) int32.
     """
 
     users: Int32

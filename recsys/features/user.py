@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recsys.arrays import Float32, Float64
+from recsys.arrays import Float32, Float64, Int64
 from recsys.context import Context
 from recsys.features.rows import Rows
 
@@ -36,9 +36,10 @@ class UserColumns:
         some = ends > starts
 
         def by_query(values: Float64) -> Float64:
-            return np.bincount(rows.history_query, weights=values, minlength=n_queries)
+            # Without any row bincount counts in integers, whatever the weights are.
+            return np.bincount(rows.history_query, weights=values, minlength=n_queries).astype(np.float64)
 
-        def at_position(values: Float64, positions: np.ndarray) -> Float64:
+        def at_position(values: Float64, positions: Int64) -> Float64:
             out = np.full(n_queries, np.nan)
             out[some] = values[positions[some]]
             return out
