@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from index.dataset import Codes, Dataset
 from index.dataset import Profiles as ProfileTable
@@ -106,6 +107,12 @@ class Builder:
 
 def build(builder: Builder, *, end: int) -> Built:
     """The snapshot of all interactions, which lie before ``end``; heads are validated on the newest window first."""
+    # The products here are small: a second BLAS thread gains nothing and, on a busy machine, costs a factor.
+    with threadpool_limits(1, "blas"):
+        return _build(builder, end=end)
+
+
+def _build(builder: Builder, *, end: int) -> Built:
     dataset, stages = builder.dataset, builder.stages
     training, n_items = dataset.settings.training, len(dataset.item_ids)
     everything = dataset.interactions

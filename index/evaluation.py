@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from index.cells import number, seconds, text
 from index.dataset import Dataset
@@ -40,27 +42,37 @@ def evaluate(
     if not len(truth):
         raise InputError("no user with an event before the split has a target event after it: nothing to score")
     exposure = _exposure(dataset, snapshot, n_items)
-    tasks: dict[str, dict[str, dict[str, float]]] = {}
-    names = [name for name in snapshot.pipeline.sources if not name.startswith("similar")]
-    for (task, config), target in zip(TASKS, (truth, novel), strict=True):
-        if not len(target):
-            continue
-        tasks[task] = {}
-        for name in (*names, "pipeline"):
-            with stages.stage(f"score {name} on {task}", total=len(target)) as step:
-                if name == "pipeline":
-                    lists = lists_of_pipeline(snapshot, config, target.users, at=start, advance=step.advance)
-                else:
-                    lists = lists_of_source(snapshot, name, config, target.users, at=start, advance=step.advance)
-                means = {metric: float(v.mean()) for metric, v in per_user(lists, target, n_items).items()}
-                repeats = _repeat_share(lists, target, dataset, n_items)
-                tasks[task][name] = {**means, **beyond_accuracy(lists, target, exposure), "repeats@10": repeats}
+    with threadpool_limits(1, "blas"):
+        tasks = _score(dataset, snapshot, {"all": truth, "novel": novel}, exposure, at=start, stages=stages)
     facts = {
         "split_at": datetime.fromtimestamp(start, UTC).isoformat(),
         "n_users": {"all": len(truth), "novel": len(novel)},
         "n_items": len(dataset.item_ids),
     }
     return tasks, facts
+
+
+def _score(
+    dataset: Dataset, snapshot: Snapshot, truths: Mapping[str, Truth], exposure: Exposure, *, at: int, stages: Stages
+) -> dict[str, dict[str, dict[str, float]]]:
+    n_items = len(exposure.known)
+    tasks: dict[str, dict[str, dict[str, float]]] = {}
+    names = [name for name in snapshot.pipeline.sources if not name.startswith("similar")]
+    for task, config in TASKS:
+        target = truths[task]
+        if not len(target):
+            continue
+        tasks[task] = {}
+        for name in (*names, "pipeline"):
+            with stages.stage(f"score {name} on {task}", total=len(target)) as step:
+                if name == "pipeline":
+                    lists = lists_of_pipeline(snapshot, config, target.users, at=at, advance=step.advance)
+                else:
+                    lists = lists_of_source(snapshot, name, config, target.users, at=at, advance=step.advance)
+                means = {metric: float(v.mean()) for metric, v in per_user(lists, target, n_items).items()}
+                repeats = _repeat_share(lists, target, dataset, n_items)
+                tasks[task][name] = {**means, **beyond_accuracy(lists, target, exposure), "repeats@10": repeats}
+    return tasks
 
 
 def raw_truth(folder: Path, dataset: Dataset, *, start: int, end: int | None) -> tuple[Truth, int]:

@@ -15,6 +15,8 @@ from recsys.ranker import Forest
 
 LEAST_POSITIVES = 200
 LEAST_QUERIES = 50
+# Below this, threads wait for each other longer than they count: a hundred times longer where other programs run.
+ROWS_A_THREAD = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def train(head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, 
     if n_positives < LEAST_POSITIVES or n_queries < LEAST_QUERIES:
         return None
     sample = Frame.concatenate([part.thinned(head.negatives, rng) for part in rows])
+    n_threads = max(1, min(os.cpu_count() or 1, len(sample) // ROWS_A_THREAD))
     parameters = {
         "objective": "binary",
         "num_leaves": head.n_leaves,
@@ -64,12 +67,13 @@ def train(head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, 
         "lambda_l2": 5.0,
         "max_bin": 127,
         "seed": seed,
+        "num_threads": n_threads,
         "deterministic": True,
         "force_col_wise": True,
         "verbosity": -1,
     }
     data = lgb.Dataset(sample.features, sample.labels.astype(np.float32), feature_name=_safe(feature_names))
-    return Forest(lgb.train(parameters, data, head.n_trees), n_threads=os.cpu_count() or 1)
+    return Forest(lgb.train(parameters, data, head.n_trees), n_threads=n_threads)
 
 
 def _safe(names: Sequence[str]) -> list[str]:

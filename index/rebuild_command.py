@@ -73,7 +73,6 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from recsys.snapshot.store import SnapshotStore
 
     signing_key, verify_key = signing_key_from(os.environ), verify_key_from(os.environ)
-    arguments.snapshots.mkdir(parents=True, exist_ok=True)
     store = SnapshotStore(arguments.snapshots, verify_key=verify_key)
     started = time.time()
     with Stages() as stages, store.staging() as folder:

@@ -96,9 +96,10 @@ def resolve(ask: Ask, known: Known) -> Resolved:
 
 
 def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
-    """Known numbers, and the ids that are not known."""
+    """Known numbers, and the ids that are not known; an id that comes twice counts once."""
     if not ids:
         return frozen([], np.int32), ()
+    ids = tuple(dict.fromkeys(ids))
     numbers = items.numbers(ids)
     return numbers[numbers >= 0], tuple(ids[i] for i in np.flatnonzero(numbers < 0))
 

@@ -83,8 +83,10 @@ class Pipeline:
 
     def _ranker(self, name: str) -> Ranker:
         """The named ranker, or reciprocal rank fusion where there was too little to train one on."""
-        ranks = tuple(i for i, feature in enumerate(feature_names(self.families)) if feature.endswith("_rank"))
-        return self.rankers.get(name) or RankFusion(ranks)
+        if (ranker := self.rankers.get(name)) is not None:
+            return ranker
+        names = feature_names(self.families)
+        return RankFusion(tuple(names.index(f"{source}_rank") for source in self.sources))
 
 
 def narrowed(query: Query, scope: Scope) -> Bool:

@@ -81,10 +81,13 @@ class Hits:
     def best_first(cls, items: Int32, scores: Float32, limit: int) -> Hits:
         """The ``limit`` best by score, descending; ties by item number; NaN scores last."""
         if len(items) > limit:
-            # A partial sort on (score, item) would cost more than sorting the few survivors of a threshold.
-            threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+            if limit <= 0:
+                return EMPTY_HITS
+            # A partial sort on (score, item) would cost more than sorting the few survivors of a threshold. Negated,
+            # because NaN sorts last: it must not take a place from a score.
+            threshold = np.partition(-scores, limit - 1)[limit - 1]
             if not np.isnan(threshold):
-                keep = scores >= threshold
+                keep = -scores <= threshold
                 items, scores = items[keep], scores[keep]
         order = np.lexsort((items, -scores))[:limit]
         return cls(frozen(items[order], np.int32), frozen(scores[order], np.float32))

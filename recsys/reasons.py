@@ -49,17 +49,20 @@ def reasons(context: Context, query: Query, recommendation: Recommendation) -> l
             continue
         ranks = provenance.ranks[row]
         order = [int(i) for i in np.argsort(ranks, kind="stable") if np.isfinite(ranks[i])]
-        found = [because.reason(provenance.names[i], item) for i in order]
-        out.append(tuple(found[:2]) or (Reason("CANDIDATE", "Fits what you took before", NO_ITEMS),))
+        # Two sources may say the same: both kinds of similarity go with the same context.
+        found = {reason.text: reason for reason in (because.reason(provenance.names[i], item) for i in order)}
+        out.append(tuple(found.values())[:2] or (Reason("CANDIDATE", "Fits what you took before", NO_ITEMS),))
     return out
 
 
 def _own_record(query: Query, items: Int32) -> dict[int, tuple[int, float, float, bool]]:
     """item -> (times taken, days since the last, mean days between, owned) for the shown items of the history."""
-    mine = np.isin(query.history.items, items)
+    history = query.history
+    # Looking at an owned item is not taking it: only its target events count.
+    mine = np.isin(history.items, items) & (history.targets | ~np.isin(history.items, history.owned))
     if not mine.any():
         return {}
-    rows, times, targets = query.history.items[mine], query.history.times[mine], query.history.targets[mine]
+    rows, times, targets = history.items[mine], history.times[mine], history.targets[mine]
     groups = Groups.of(rows.astype(np.int64))
     count = groups.counts
     last, first = groups.first(times), groups.last(times)

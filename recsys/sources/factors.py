@@ -27,6 +27,8 @@ class Factors:
         if not len(query.history):
             return EMPTY_HITS
         vector = self.model.user_vector(query.history, query.at)
+        if not vector.any():
+            return EMPTY_HITS  # none of the items has factors: every score would be 0, the order an accident
         rows, scores = self.index.search(vector, k, query.allowed[self.items])
         return Hits.best_first(self.items[rows], scores, k)
 

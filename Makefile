@@ -1,0 +1,94 @@
+# `make help` lists what there is. Needs Python 3.11 and make; everything else goes into .venv.
+
+PYTHON ?= python3.11
+# An index that serves CPU builds of torch, where the usual one would bring CUDA: make setup TORCH_INDEX=https://…
+TORCH_INDEX ?=
+PYTEST_WORKERS ?= 2
+
+# The demo's port (0 = any free one), customers and product.
+DEMO_PORT ?= 0
+DEMO_USERS ?= 1 718 2471
+DEMO_ITEM ?= 1082185
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := .demo
+SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+PROTOS := protos/recommender/v1
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
+
+.PHONY: help setup test check proto bench bench-swap demo clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; \
+	done
+
+setup: $(READY)  ## a virtual environment in .venv with everything in it, at the versions tested together
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "setting up $(VENV): about 2 GB, a minute or two"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+		--editable '.[server,client,index,model,demo,dev]'
+	@touch $@
+
+test: setup  ## the test-suite
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile
+
+check: setup  ## format, lint, types, imports, then the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+proto: setup  ## regenerate the protobuf code
+	$(PROTOC) --python_out=. --mypy_out=. $(PROTOS)/*.proto
+	$(PROTOC) --grpc_python_out=. --mypy_grpc_out=. $(PROTOS)/*_service.proto
+
+bench: setup  ## measure the server beside an echo of the same bytes; writes bench/serving.json
+	@$(BIN)/python tests/benchmarks/bench_serving.py $(DEMO)/snapshots --json bench/serving.json
+
+bench-swap: setup  ## 20 callers for a minute while snapshots change; writes bench/swap.json
+	@$(BIN)/python tests/benchmarks/bench_swap.py $(DEMO)/snapshots --json bench/swap.json
+
+# The server's own lines go to a file: they are for machines. `wait` in the trap lets it end before make does.
+demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendations with reasons
+	@set -eu; \
+	$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data; \
+	$(BIN)/recsys-index rebuild --data $(DEMO)/data --snapshots $(DEMO)/snapshots \
+		--cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}"; \
+	$(BIN)/recsys-server --snapshots $(DEMO)/snapshots --address 127.0.0.1:$(DEMO_PORT) --clock snapshot \
+		> $(DEMO)/server.log 2>&1 & server=$$!; \
+	trap 'kill $$server 2>/dev/null || true; wait $$server 2>/dev/null || true' EXIT; \
+	for _ in $$(seq 300); do \
+		grep -q '^worker .* serves ' $(DEMO)/server.log && break; \
+		kill -0 $$server 2>/dev/null || break; \
+		sleep 0.2; \
+	done; \
+	grep -q '^worker .* serves ' $(DEMO)/server.log || \
+		{ echo "the server did not start; it said:" >&2; cat $(DEMO)/server.log >&2; exit 1; }; \
+	target=$$(sed -n 's/^listening on //p' $(DEMO)/server.log); \
+	for user in $(DEMO_USERS); do \
+		echo; $(BIN)/recsys-client recommend "$$user" --limit 8 --explain --target "$$target"; \
+	done; \
+	echo; $(BIN)/recsys-client similar $(DEMO_ITEM) --limit 5 --explain --target "$$target"; \
+	printf '%s\n' '' 'The server has been stopped. To ask for more, start it again in one terminal' \
+		'  $(BIN)/recsys-server --snapshots $(DEMO)/snapshots --clock snapshot' \
+		'and ask in another' \
+		'  $(BIN)/recsys-client users' \
+		'  $(BIN)/recsys-client recommend 1 --explain' \
+		'  $(BIN)/recsys-client recommend 1 --serving-config discover --explain' \
+		'  $(BIN)/recsys-batch --users all --limit 10 --out lists.parquet'
+
+clean:  ## delete what the other targets made, but not .venv
+	rm -rf $(DEMO) bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find recsys index server protos tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+"""A real ``recsys-server`` for benchmarks: started as an operator would, its worker processes known by id."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from time import perf_counter
+
+START_LIMIT_S = 120.0
+STOP_LIMIT_S = 60.0
+_SERVES = re.compile(r"worker \d+ \(process (\d+)\) serves (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """target: HOST:PORT · workers: process ids · version: the snapshot · start_s: until every worker was SERVING."""
+
+    target: str
+    workers: tuple[int, ...]
+    version: str
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of one process, in bytes; rss counts shared pages whole, pss divides them among those who share."""
+
+    rss_bytes: int
+    pss_bytes: int
+
+    @classmethod
+    def of(cls, process: int) -> Memory:
+        """As the kernel says now (Linux)."""
+        return cls(
+            _kilobytes(f"/proc/{process}/status", "VmRSS") * 1024,
+            _kilobytes(f"/proc/{process}/smaps_rollup", "Pss") * 1024,
+        )
+
+
+@contextmanager
+def running_server(snapshots: Path, *, n_workers: int = 1, python: str = sys.executable) -> Iterator[RunningServer]:
+    """A server that serves already; stopped afterwards. RuntimeError with its log when it does not get there."""
+    command = [python, "-m", "server.cli", "--snapshots", str(snapshots), "--address", "127.0.0.1:0"]
+    command += ["--clock", "snapshot", "--workers", str(n_workers)]
+    with tempfile.TemporaryFile("w+") as log:
+        started = perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        overdue = Timer(START_LIMIT_S, process.kill)
+        overdue.start()
+        try:
+            assert process.stdout is not None
+            target, workers, version = "", [], ""
+            for line in process.stdout:
+                if line.startswith("listening on "):
+                    target = line.split()[-1]
+                elif found := _SERVES.match(line):
+                    workers.append(int(found[1]))
+                    version = found[2]
+                if len(workers) == n_workers:
+                    break
+            else:
+                log.seek(0)
+                raise RuntimeError(f"the server did not start; it said:\n{log.read()}")
+            overdue.cancel()
+            yield RunningServer(target, tuple(workers), version, perf_counter() - started)
+        finally:
+            overdue.cancel()
+            process.terminate()
+            try:
+                process.communicate(timeout=STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+
+def _kilobytes(path: str, field: str) -> int:
+    found = re.search(rf"^{field}:\s+(\d+) kB", Path(path).read_text(), re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"{path} has no {field}")
+    return int(found[1])

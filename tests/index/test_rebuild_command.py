@@ -1,0 +1,251 @@
+"""The rebuild command and what an operator does with its snapshots, in this process, on small shops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys.ask import Ask
+from recsys.snapshot.snapshot import Snapshot
+from recsys.snapshot.store import SnapshotStore
+
+Run = Callable[..., Any]
+LAST_DAY = 1_751_414_400  # after the shop's last event
+KEY, OTHER_KEY = f"hmac:{'5a' * 32}", f"hmac:{'a5' * 32}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SnapshotStore:
+    """The store that ``rebuild`` writes to."""
+    return SnapshotStore(tmp_path / "snapshots")
+
+
+@pytest.fixture
+def data(corner_shop: Any, tmp_path: Path) -> Path:
+    """The corner shop's tables."""
+    folder: Path = corner_shop.write(tmp_path / "data")
+    return folder
+
+
+def said(output: str) -> str:
+    """The last line: what became of the snapshot."""
+    return output.strip().splitlines()[-1]
+
+
+def test_the_first_rebuild_tells_its_story_and_trains_both_rankers(world: Any) -> None:
+    for line in (
+        "120 users, 80 items",
+        "target events: purchase, since there are purchases",
+        "event weights: purchase 1, view 0.1",
+        "text columns: title, category, brand",
+        "texts: 80 distinct, 80 encoded now, the rest from the cache",
+        "windows: 3 of 28 days",
+        "Validation: the newest window",
+        f"published {world.version}: ",
+    ):
+        assert line in world.output
+    assert "note: " not in world.output
+    snapshot = Snapshot.read(SnapshotStore(world.snapshots).open(world.version))
+    assert sorted(snapshot.rankers) == ["discover", "home"]
+    assert set(snapshot.pipeline.sources) == {"history", "popular", "als", "content", "similar-als", "similar-content"}
+
+
+def test_the_trained_pipeline_beats_popularity_and_keeps_up_with_habits(world: Any) -> None:
+    tasks = SnapshotStore(world.snapshots).open(world.version).json("report.json")["validation"]["tasks"]
+    ndcg = {task: {name: metrics["ndcg@10"] for name, metrics in tasks[task].items()} for task in ("all", "novel")}
+    assert ndcg["all"]["pipeline"] > 2 * ndcg["all"]["popular"]
+    assert ndcg["all"]["pipeline"] > 0.97 * ndcg["all"]["history"]
+    assert ndcg["novel"]["pipeline"] > ndcg["novel"]["popular"]
+
+
+def test_unchanged_data_encode_nothing_again_and_give_the_same_bytes(
+    index_command: Run, world: Any, tmp_path: Path
+) -> None:
+    ran = index_command(
+        "rebuild", "--data", world.data, "--snapshots", tmp_path / "snapshots", "--cache", world.cache
+    )
+    assert ran.code == 0, ran.err
+    assert "texts: 80 distinct, 0 encoded now, the rest from the cache" in ran.err
+    first = SnapshotStore(world.snapshots).manifest(world.version)
+    store = SnapshotStore(tmp_path / "snapshots")
+    second = store.manifest(store.current())
+    assert {name for name in first.files if first.files[name] != second.files.get(name)} == {"report.json"}
+    assert set(first.files) == set(second.files)
+    assert (first.config, first.features, first.gates[:-1]) == (second.config, second.features, second.gates[:-1])
+
+
+def test_until_uses_only_earlier_events(rebuild: Run, data: Path, store: SnapshotStore) -> None:
+    ran = rebuild(data, "--until", "2025-05-01T12:00Z")
+    assert ran.code == 0, ran.err
+    assert "rows lie after the chosen end and are set aside" in ran.err
+    manifest = store.manifest(store.current())
+    until = 1_746_100_800
+    assert until - 86_400 < manifest.event_window_end < until
+    histories = Snapshot.read(store.open(store.current())).histories
+    assert int(histories.times.max()) == manifest.event_window_end
+
+
+def test_until_gives_the_same_snapshot_as_data_that_end_there(
+    rebuild: Run, corner_shop: Any, data: Path, store: SnapshotStore, tmp_path: Path
+) -> None:
+    until = 1_746_100_800
+    assert rebuild(data, "--until", "2025-05-01T12:00Z").code == 0
+    first = store.manifest(store.current()).files
+    short = type(corner_shop)(
+        corner_shop.events.filter(corner_shop.events["timestamp"].dt.epoch("s") < until),
+        corner_shop.items,
+        corner_shop.users,
+    )
+    assert rebuild(short.write(tmp_path / "short"), "--until", "2025-05-01T12:00Z").code == 0
+    second = store.manifest(store.current()).files
+    assert {name for name in first if first[name] != second.get(name)} == {"report.json"}
+
+
+def test_a_time_that_is_none_is_a_usage_error(
+    rebuild: Run, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        rebuild(data, "--until", "yesterday")
+    assert ended.value.code == 2
+    assert "expected a time such as 2017-12-04T05:00Z, got 'yesterday'" in capsys.readouterr().err
+
+
+def test_no_publish_lists_a_whole_version_and_leaves_current_alone(
+    rebuild: Run, index_command: Run, data: Path, store: SnapshotStore, tmp_path: Path
+) -> None:
+    assert rebuild(data).code == 0
+    current = store.current()
+    ran = rebuild(data, "--no-publish", "--until", "2025-06-20")
+    assert ran.code == 0, ran.err
+    assert store.current() == current
+    (staged,) = set(store.versions()) - {current}
+    assert said(ran.out).startswith(f"staged {staged}: ")
+    assert index_command("publish", staged, "--snapshots", tmp_path / "snapshots").code == 0
+    assert store.current() == staged
+
+
+@pytest.mark.parametrize(
+    ("gate", "limit", "sentence"),
+    [
+        ("max_bytes", "1", "the limit is 1"),
+        ("coverage", "1.1", "the limit is 1.1"),
+        ("min_rows", "1e9", "the limit is 1e+09"),
+        ("ndcg_vs_popular", "50", "the limit is 50"),
+        ("ndcg_vs_current", "3", "ndcg_vs_current is 1, the limit is 3"),
+        ("ann_recall", "1.5", "ann_recall is 1, the limit is 1.5"),
+        ("finite", "2", "finite is 1, the limit is 2"),
+    ],
+)
+def test_a_failed_gate_exits_3_names_itself_and_leaves_current_alone(
+    rebuild: Run, data: Path, store: SnapshotStore, tmp_path: Path, gate: str, limit: str, sentence: str
+) -> None:
+    assert rebuild(data).code == 0
+    current = store.current()
+    (tmp_path / "strict.toml").write_text(f"[gates]\n{gate} = {limit}\n")
+    ran = rebuild(data, "--config", tmp_path / "strict.toml")
+    assert ran.code == 3
+    last = ran.err.splitlines()[-1]
+    assert last.startswith(f"recsys-index: the new snapshot is not published: {gate} is ")
+    assert sentence in last
+    assert store.current() == current
+    assert store.versions() == [current]
+    assert list((tmp_path / "snapshots").glob(".staging-*")) == []
+
+
+def test_all_failed_gates_are_named_at_once(rebuild: Run, data: Path, store: SnapshotStore) -> None:
+    (data / "recsys.toml").write_text("[gates]\ncoverage = 1.1\nmax_bytes = 1\n")
+    ran = rebuild(data)
+    assert ran.code == 3
+    assert "coverage is" in ran.err.splitlines()[-1]
+    assert "max_bytes is" in ran.err.splitlines()[-1]
+    assert store.versions() == []
+
+
+def test_the_manifest_and_the_report_hold_every_gate_that_was_passed(
+    rebuild: Run, data: Path, store: SnapshotStore
+) -> None:
+    assert rebuild(data).code == 0
+    reader = store.open(store.current())
+    gates = {gate["name"]: gate for gate in store.manifest(store.current()).gates}
+    expected = {"min_rows", "ann_recall", "ndcg_vs_popular", "ndcg_vs_history", "coverage", "finite", "max_bytes"}
+    assert expected <= set(gates)
+    assert all(gate["passed"] for gate in gates.values())
+    assert [gate["name"] for gate in reader.json("report.json")["gates"]] == list(gates)
+    assert gates["ndcg_vs_current"]["value"] is None
+
+
+def test_a_signed_snapshot_verifies_with_its_key_and_no_other(
+    rebuild: Run,
+    index_command: Run,
+    data: Path,
+    store: SnapshotStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert rebuild(data).code == 0
+    unsigned = store.current()
+    monkeypatch.setenv("RECSYS_SIGNING_KEY", KEY)
+    monkeypatch.setenv("RECSYS_VERIFY_KEY", KEY)
+    ran = rebuild(data, "--until", "2025-06-20")
+    assert ran.code == 0, ran.err
+    signed = store.current()
+    assert signed != unsigned
+    where = ("--snapshots", tmp_path / "snapshots")
+    assert index_command("verify", *where).code == 0
+    refused = index_command("verify", unsigned, *where)
+    assert (refused.code, "manifest.sig is missing" in refused.err) == (2, True)
+    assert index_command("publish", unsigned, *where).code == 2
+    assert store.current() == signed
+    listed = index_command("list", *where).out.splitlines()
+    assert [line.split("\t")[7] for line in listed if line.startswith(signed)] == ["hmac-sha256"]
+    monkeypatch.setenv("RECSYS_VERIFY_KEY", OTHER_KEY)
+    assert index_command("verify", *where).code == 2
+    ran = rebuild(data, "--until", "2025-06-10")
+    assert ran.code == 2, "signed with a key that this machine does not trust"
+    assert store.current() == signed
+
+
+def test_list_rollback_and_prune_after_three_rebuilds(
+    rebuild: Run, index_command: Run, data: Path, store: SnapshotStore, tmp_path: Path
+) -> None:
+    where = ("--snapshots", tmp_path / "snapshots")
+    for until in ("2025-06-10", "2025-06-20", "2025-06-30"):
+        ran = rebuild(data, "--until", until)
+        assert ran.code == 0, ran.err
+    third = store.current()
+    rows = [line.split("\t") for line in index_command("list", *where).out.splitlines()]
+    assert sorted(row[0] for row in rows[1:]) == store.versions()
+    assert len(rows) == 4
+    for row in rows[1:]:
+        ndcg = store.open(row[0]).json("report.json")["validation"]["tasks"]["all"]["pipeline"]["ndcg@10"]
+        assert row[6] == f"{ndcg:.4f}"
+    by_end = {row[3][:10]: row[0] for row in rows[1:]}
+    assert index_command("rollback", *where).code == 0
+    second = by_end["2025-06-19"]
+    assert store.current() == second
+    assert index_command("prune", "--keep", "1", *where).code == 0
+    assert set(store.versions()) == {second, max([second, third, by_end["2025-06-09"]])}
+    assert index_command("verify", *where).code == 0
+    assert Snapshot.read(store.open(second)).answer(Ask(at=LAST_DAY, user_id="user-000"))
+
+
+def test_an_unreadable_current_does_not_keep_its_replacement_out(
+    rebuild: Run, data: Path, store: SnapshotStore, tmp_path: Path
+) -> None:
+    assert rebuild(data).code == 0
+    first = store.current()
+    (tmp_path / "snapshots" / first / "report.json").write_text(json.dumps({}))
+    ran = rebuild(data, "--until", "2025-06-20")
+    assert ran.code == 0, ran.err
+    assert store.current() != first
+
+
+def test_a_cache_that_cannot_be_written_is_named(index_command: Run, shop: Any, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("mine")
+    data = shop.without_text().write(tmp_path / "data")
+    words = ("rebuild", "--data", data, "--snapshots", tmp_path / "snapshots", "--cache", tmp_path / "cache" / "x")
+    assert index_command(*words).code == 0, "nothing to embed needs no cache"

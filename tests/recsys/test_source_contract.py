@@ -1,0 +1,146 @@
+"""What every source keeps, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recsys.arrays import Bool, frozen
+from recsys.query import Hits, Query
+from recsys.snapshot.snapshot import Snapshot
+from recsys.sources.protocol import Source
+
+NAMES = ("history", "popular", "als", "similar-als", "content", "similar-content")
+FROM_HISTORY = ("history", "als", "content")
+FROM_CONTEXT = ("similar-als", "similar-content")
+QueryOf = Callable[..., Query]
+
+
+def masks(n_items: int) -> list[Bool]:
+    rng = np.random.default_rng(2)
+    return [
+        np.ones(n_items, bool),
+        np.arange(n_items) == 6,
+        *(rng.random(n_items) < share for share in (0.2, 0.5, 0.8)),
+    ]
+
+
+@pytest.fixture(params=NAMES)
+def source(request: pytest.FixtureRequest, board: Snapshot) -> Source:
+    return board.pipeline.sources[request.param]
+
+
+@pytest.fixture(scope="module")
+def queries(board: Snapshot, query_of: QueryOf) -> list[Query]:
+    """Users of both colours beside one or two context items, under masks from everything to one item."""
+    return [
+        query_of(board, user_id, context_item_ids=context, allowed=mask)
+        for user_id in ("u00", "u01", "u07", "u10")
+        for context in (("i00",), ("i03", "i04"))
+        for mask in masks(len(board.catalogue))
+    ]
+
+
+def as_lists(hits: Hits) -> tuple[list[int], list[float]]:
+    return hits.items.tolist(), hits.scores.tolist()
+
+
+def test_every_source_of_a_full_snapshot_is_held_to_the_contract(board: Snapshot) -> None:
+    assert set(NAMES) == set(board.pipeline.sources)
+
+
+def test_a_source_is_known_by_the_name_it_has_in_the_pipeline(board: Snapshot) -> None:
+    assert all(source.name == name for name, source in board.pipeline.sources.items())
+
+
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_hits_are_allowed_unique_and_at_most_k(source: Source, queries: list[Query], k: int) -> None:
+    found = 0
+    for query in queries:
+        items = source.retrieve(query, k).items
+        assert len(items) <= k
+        assert len(np.unique(items)) == len(items)
+        assert (items >= 0).all()
+        assert query.allowed[items].all()
+        found += len(items)
+    assert found > 0
+
+
+def test_hits_come_best_first_and_ties_by_item_number(source: Source, queries: list[Query]) -> None:
+    for query in queries:
+        items, scores = as_lists(source.retrieve(query, 100))
+        assert np.isfinite(scores).all()
+        assert list(zip(items, scores, strict=True)) == sorted(
+            zip(items, scores, strict=True), key=lambda hit: (-hit[1], hit[0])
+        )
+
+
+def test_a_shorter_list_is_the_beginning_of_a_longer_one(source: Source, queries: list[Query]) -> None:
+    for query in queries:
+        long = source.retrieve(query, 100).items.tolist()
+        for k in (1, 4):
+            assert source.retrieve(query, k).items.tolist() == long[:k]
+
+
+def test_hits_have_the_promised_types_and_cannot_be_written(source: Source, queries: list[Query]) -> None:
+    for query in queries[:3]:
+        hits = source.retrieve(query, 5)
+        assert (hits.items.dtype, hits.scores.dtype) == (np.int32, np.float32)
+        assert len(hits.items) == len(hits.scores)
+        assert not hits.items.flags.writeable
+        assert not hits.scores.flags.writeable
+
+
+def test_the_same_query_has_the_same_hits(source: Source, queries: list[Query]) -> None:
+    for query in queries:
+        assert as_lists(source.retrieve(query, 7)) == as_lists(source.retrieve(query, 7))
+
+
+@pytest.mark.parametrize("k", [0, 5])
+def test_nothing_is_returned_when_nothing_is_asked_for_or_allowed(source: Source, queries: list[Query], k: int) -> None:
+    for query in queries:
+        masked = query if k == 0 else replace(query, allowed=frozen(np.zeros_like(query.allowed), np.bool_))
+        hits = source.retrieve(masked, k)
+        assert as_lists(hits) == ([], [])
+        assert (hits.items.dtype, hits.scores.dtype) == (np.int32, np.float32)
+
+
+@pytest.mark.parametrize("name", FROM_HISTORY)
+@pytest.mark.parametrize("user_id", ["", "u12", "nobody we know"])
+def test_who_has_no_history_gets_nothing_from_it(board: Snapshot, query_of: QueryOf, name: str, user_id: str) -> None:
+    query = query_of(board, user_id, context_item_ids=("i00",))
+    assert len(board.pipeline.sources[name].retrieve(query, 5)) == 0
+
+
+@pytest.mark.parametrize("name", FROM_CONTEXT)
+def test_without_context_items_there_is_nothing_to_be_similar_to(board: Snapshot, query_of: QueryOf, name: str) -> None:
+    assert len(board.pipeline.sources[name].retrieve(query_of(board, "u00"), 5)) == 0
+
+
+@pytest.mark.parametrize(("name", "item_id"), [("similar-als", "i13"), ("similar-content", "i14")])
+def test_a_context_item_the_source_does_not_know_gives_nothing(
+    board: Snapshot, query_of: QueryOf, name: str, item_id: str
+) -> None:
+    query = query_of(board, "u00", context_item_ids=(item_id,))
+    assert len(board.pipeline.sources[name].retrieve(query, 5)) == 0
+
+
+def test_popularity_answers_even_who_is_unknown(board: Snapshot, query_of: QueryOf) -> None:
+    assert len(board.pipeline.sources["popular"].retrieve(query_of(board, ""), 5)) == 5
+
+
+@pytest.mark.parametrize("name", ["als", "content"])
+def test_equal_scores_are_cut_by_item_number(world: Callable[..., Snapshot], query_of: QueryOf, name: str) -> None:
+    same = world(
+        [(0, 0, 1), (1, 0, 1)],
+        n_users=2,
+        n_items=9,
+        factors=np.ones((9, 2)),
+        vectors=np.ones((9, 2)),
+        text_of=np.arange(9),
+    )
+    hits = same.pipeline.sources[name].retrieve(query_of(same, "u00"), 4)
+    assert hits.items.tolist() == [0, 1, 2, 3]
