@@ -28,6 +28,7 @@ help:  ## this list
 	done
 
 setup: $(READY)  ## a virtual environment in .venv with everything in it, at the versions tested together
+	@:
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -79,7 +80,10 @@ demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendati
 	for user in $(DEMO_USERS); do \
 		echo; $(BIN)/recsys-client recommend "$$user" --limit 8 --explain --target "$$target"; \
 	done; \
+	echo; $(BIN)/recsys-client recommend $(firstword $(DEMO_USERS)) --serving-config discover --limit 4 --explain \
+		--target "$$target"; \
 	echo; $(BIN)/recsys-client similar $(DEMO_ITEM) --limit 5 --explain --target "$$target"; \
+	kill $$server; wait $$server; trap - EXIT; \
 	printf '%s\n' '' 'The server has been stopped. To ask for more, start it again in one terminal' \
 		'  $(BIN)/recsys-server --snapshots $(DEMO)/snapshots --clock snapshot' \
 		'and ask in another' \

@@ -17,7 +17,7 @@ from index.frames import Frame, frame_of
 from index.gates import Gate, ann_recall, finite_share, gates_of, ratio
 from index.heads import HEADS, rows_of, top_lists, train
 from index.progress import Stages
-from index.scoring import lists_of_source
+from index.scoring import lists_of_pipeline, lists_of_source
 from index.windows import Window, sampled, span, truth_in, windows_before
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
@@ -36,6 +36,8 @@ from recsys.text_column import TextColumn
 MOST_QUERIES = 10_000
 # Older windows keep this share of negatives at once; the heads thin further. The newest stays whole for validation.
 NEGATIVES_KEPT = 0.4
+# With fewer users a difference of NDCG is noise, and noise must not keep a snapshot from being published.
+LEAST_VALIDATED = 200
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
@@ -154,7 +156,9 @@ def _build(builder: Builder, *, end: int) -> Built:
     ]
     snapshot = builder.with_rankers(final.model, everything, rankers)
     with stages.stage("measure gates"):
-        gates = gates_of(_gate_values(snapshot, validation, training.seed), dataset.settings.gates)
+        n_validated = len(newest[1]) if newest is not None else 0
+        values = _gate_values(snapshot, validation if n_validated >= LEAST_VALIDATED else {}, training.seed)
+        gates = gates_of(values, dataset.settings.gates)
     return Built(snapshot, validation, gates, tuple(notes))
 
 
@@ -185,6 +189,10 @@ def _validate(builder: Builder, frames: list[Frame], before: Snapshot, truth: Tr
             rows = rows_of(head, frames[0])
             lists = top_lists(rows, rankers[head.name].score(rows.features), len(truth), DEEP)
             by_name["pipeline"] = lists[np.searchsorted(truth.users, target.users)]
+        else:  # fusion answers here, as it would when serving
+            by_name["pipeline"] = lists_of_pipeline(
+                before, head.name, target.users, at=before.model.context.statistics.at
+            )
         for source in ("history", "popular"):
             by_name[source] = lists_of_source(
                 before, source, head.name, target.users, at=before.model.context.statistics.at

@@ -7,6 +7,7 @@ sentence, when a file cannot be read at all.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -24,7 +25,7 @@ SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson", ".jsonl.gz", ".n
 
 _OVERFLOW = "#overflow"
 _LINE = "#line"
-_LINES_AT_ONCE = 1_000_000
+_BLOCK_BYTES = 1 << 26
 _LINES_FOR_KEYS = 10_000
 
 
@@ -130,7 +131,8 @@ def _holds_line_breaks(table: pl.DataFrame) -> bool:
 
 def _csv_by_line(path: Path, names: Sequence[str], there: Sequence[str]) -> pl.DataFrame:
     """The table read line by line: a line whose quotes do not balance is malformed, the others stand."""
-    lines = _lines(path)
+    with _open(path) as file:
+        lines = _lines(file.read())
     balanced = pl.col(_LINE).str.count_matches('"', literal=True) % 2 == 0
     numbered = lines.slice(1).with_columns(good=balanced.fill_null(True))
     good = numbered.filter("good").get_column(_LINE).fill_null("")
@@ -154,12 +156,10 @@ def _mark_overflow(table: pl.DataFrame) -> pl.DataFrame:
 def _json_lines(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
     names = _keys(path, limit=None) if wanted is None else list(wanted)
     schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
-    if not schema:
-        return pl.DataFrame()
-    try:
-        table = _parse_json(path, schema)
-    except PolarsError:
-        table = _json_by_line(path, schema)
+    blocks = [_parse_block(path, block, schema) for block in _blocks(path)]
+    table = pl.concat((block for block in blocks if block.height), how="diagonal", rechunk=False)
+    if MALFORMED in table.columns:
+        table = table.with_columns(pl.col(MALFORMED).fill_null(False))
     if wanted is None:
         return table
     # A key that no row has is a missing column, not an empty one.
@@ -168,27 +168,35 @@ def _json_lines(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
     return table.drop(name for name in absent if name not in present)
 
 
-def _parse_json(source: Path | io.BytesIO, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    return pl.read_ndjson(source, schema=schema)
+def _parse_block(path: Path, block: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """The rows of whole lines; when one of them cannot be parsed, malformed ones are marked and the others stand."""
+    if not block.strip():
+        return pl.DataFrame(schema=schema)
+    try:
+        return pl.read_ndjson(block, schema=schema)
+    except PolarsError:
+        filled = pl.col(_LINE).is_not_null() & pl.col(_LINE).str.contains(r"\S")
+        lines = _lines(block).filter(filled).get_column(_LINE).str.strip_chars()
+    good = lines.str.starts_with("{") & lines.str.json_path_match("$").is_not_null()
+    kept = lines.filter(good)
+    rows = pl.read_ndjson(_body(kept), schema=schema) if kept.len() else pl.DataFrame(schema=schema)
+    if rows.height != kept.len():
+        raise InputError(f"{path} cannot be read: it is not one JSON object a line")
+    return _put_back(rows.with_columns(pl.lit(False).alias(MALFORMED)), good)
 
 
-def _json_by_line(path: Path, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """The table read in blocks of lines: those that are no JSON object are malformed, the others stand."""
-    filled = pl.col(_LINE).is_not_null() & pl.col(_LINE).str.contains(r"\S")
-    lines = _lines(path).filter(filled).get_column(_LINE).str.strip_chars()
-    blocks = []
-    for start in range(0, lines.len(), _LINES_AT_ONCE):
-        block = lines.slice(start, _LINES_AT_ONCE)
-        good = block.str.starts_with("{") & block.str.json_path_match("$").is_not_null()
-        kept = block.filter(good)
-        rows = _parse_json(_body(kept), schema) if kept.len() else pl.DataFrame(schema=schema)
-        if rows.height != kept.len():
-            raise InputError(f"{path} cannot be read: it is not one JSON object a line")
-        rows = rows.with_columns(pl.lit(False).alias(MALFORMED))
-        blocks.append(_put_back(rows, good))
-    if not blocks:
-        raise NoDataError
-    return pl.concat(blocks)
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The file in blocks of whole lines: a file several times the size of its table is never held at once."""
+    with _open(path) as file:
+        rest = file.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
+        while chunk := file.read(_BLOCK_BYTES):
+            cut = chunk.rfind(b"\n") + 1
+            if cut:
+                yield rest + chunk[:cut]
+                rest = chunk[cut:]
+            else:
+                rest += chunk
+    yield rest
 
 
 def _keys(path: Path, *, limit: int | None) -> list[str]:
@@ -209,10 +217,8 @@ def _keys(path: Path, *, limit: int | None) -> list[str]:
 # --- Both ------------------------------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> pl.DataFrame:
+def _lines(source: bytes) -> pl.DataFrame:
     """The lines of a text file as one column, without their ends."""
-    with _open(path) as file:
-        source = io.BytesIO(file.read())
     lines = pl.read_csv(
         source, has_header=False, separator="\x01", quote_char=None, new_columns=[_LINE], schema={_LINE: pl.String},
         encoding="utf8-lossy", truncate_ragged_lines=True,

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys.errors import InputError, NoSnapshot, RecsysError
+from recsys.errors import GateFailed, InputError, NoSnapshot, RecsysError, SnapshotError
 
 if TYPE_CHECKING:
     from index.build import Built
@@ -125,6 +125,7 @@ def _against_current(store: SnapshotStore, built: Built) -> float | None:
 def _commit(
     store: SnapshotStore, folder: Path, dataset: Dataset, built: Built, *, gates: list[dict[str, Any]], key: Any
 ) -> str:
+    from recsys.snapshot.files import SnapshotReader
     from recsys.snapshot.manifest import Manifest
     from recsys.snapshot.snapshot import Snapshot
 
@@ -145,7 +146,10 @@ def _commit(
         n_events=len(dataset.interactions),
         sources=list(snapshot.pipeline.sources),
     )
-    name = store.commit(folder, manifest, key)
-    # The last gate needs the finished files: what was written must answer as what was built.
-    Snapshot.read(store.open(name)).replay_golden()
-    return name
+    # The last gate needs the finished files: what was written must answer as what was built. Before the commit, which
+    # lists the version.
+    try:
+        Snapshot.read(SnapshotReader(folder)).replay_golden()
+    except SnapshotError as error:
+        raise GateFailed(f"the new snapshot is not published: golden: {error}") from error
+    return store.commit(folder, manifest, key)

@@ -140,7 +140,10 @@ class _Because:
     def _nearest_factors(self, item: int) -> Int32:
         if self.factors is None:
             return NO_ITEMS
-        return self._strongest(self.factors.factors[self.items] @ self.factors.factors[item], item)
+        mine = self.factors.factors[self.items]
+        # Cosine, not the inner product: the longest vectors belong to what everybody takes, which explains nothing.
+        lengths = np.linalg.norm(mine, axis=1) + np.float32(1e-9)
+        return self._strongest(mine @ self.factors.factors[item] / lengths, item)
 
     def _nearest_texts(self, item: int) -> Int32:
         if self.texts is None or self.texts.text_of[item] < 0:
@@ -151,6 +154,6 @@ class _Because:
 
     def _strongest(self, closeness: Float32, item: int) -> Int32:
         usable = np.flatnonzero((closeness > 0) & (self.items != item))
-        strength: Float64 = closeness[usable] * np.sqrt(self.weights[usable])
+        strength: Float64 = closeness[usable] * self.weights[usable] ** 0.25
         best: Int64 = usable[np.lexsort((self.items[usable], -strength))[:MOST_BECAUSE]]
         return self.items[best]

@@ -66,8 +66,8 @@ def beyond_accuracy(lists: Int32, truth: Truth, exposure: Exposure) -> dict[str,
     n_known = max(int(exposure.known.sum()), 1)
     counts = np.bincount(shown, minlength=n_items)
     right = np.unique(top[truth.hits(top, n_items)])
-    # An item nobody ever took has no popularity; half a user keeps the logarithm finite.
-    least = 0.5 / max(len(truth), 1)
+    # An item nobody ever took has no popularity; half of the rarest item's keeps the logarithm finite.
+    least = exposure.popularity.min(where=exposure.popularity > 0, initial=1.0) / 2
     bits = -np.log2(np.maximum(exposure.popularity[shown], least)) if len(shown) else np.zeros(1)
     return {
         "coverage@10": float((counts[exposure.known] > 0).sum() / n_known),

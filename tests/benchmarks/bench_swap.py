@@ -147,7 +147,7 @@ def _publish_in_turn(root: Path, versions: tuple[str, str], until: float, every_
         n_published += 1
         version = versions[n_published % 2]
         subprocess.run(
-            [sys.executable, "-m", "index.cli", "publish", version, "--snapshots", str(root)],
+            [Path(sys.executable).with_name("recsys-index"), "publish", version, "--snapshots", str(root)],
             check=True,
             stdout=subprocess.DEVNULL,
             timeout=PUBLISH_LIMIT_S,

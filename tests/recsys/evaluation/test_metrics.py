@@ -141,8 +141,8 @@ def test_diversity_is_unknown_without_texts() -> None:
 def test_novelty_is_in_bits_and_an_item_nobody_took_stays_finite() -> None:
     exposure = exposure_of({0: 0.5, 1: 0.125}, known=[0, 1])
     found = beyond_accuracy(lists_of([[0, 1], [7]]), truth_of([(0, 0), (1, 0)]), exposure)
-    # Half a user of two stands in for nobody: 1/4.
-    assert found["novelty@10"] == pytest.approx((1 + 3 + 2) / 3)
+    # Item 7 counts as half as popular as item 1, the rarest that anyone took.
+    assert found["novelty@10"] == pytest.approx((1 + 3 + 4) / 3)
 
 
 def test_only_the_first_ten_places_count_beyond_accuracy() -> None:

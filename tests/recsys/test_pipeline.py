@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+
+from recsys.arrays import Float32, Float64, frozen
+from recsys.pipeline import Pipeline, narrowed, unite
+from recsys.query import EMPTY_HITS, Hits, Query, Recommendation
+from recsys.ranker import Forest
+from recsys.serving import Depth, Scope, ServingConfig
+from recsys.snapshot.snapshot import Snapshot
+
+QueryOf = Callable[..., Query]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A source that fails."""
+
+    name: str
+
+    def retrieve(self, query: Query, k: int) -> Hits:
+        raise ZeroDivisionError("broken on purpose")
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A ranker to which everything is equal."""
+
+    def score(self, features: Float32) -> Float64:
+        return np.ones(len(features))
+
+
+def hits(items: list[int], scores: list[float]) -> Hits:
+    return Hits(frozen(items, np.int32), frozen(scores, np.float32))
+
+
+def same(a: Recommendation, b: Recommendation) -> bool:
+    """Equal in everything but the seconds."""
+    arrays = ((r.slate.items, r.slate.scores, r.provenance.scores, r.provenance.ranks) for r in (a, b))
+    counts = [[(stage.name, stage.count) for stage in r.stages] for r in (a, b)]
+    return (
+        all(x.tobytes() == y.tobytes() for x, y in zip(*arrays, strict=True))
+        and counts[0] == counts[1]
+        and a.provenance.names == b.provenance.names
+        and a.failed_sources == b.failed_sources
+    )
+
+
+@pytest.fixture(scope="module")
+def ranked(board: Snapshot) -> Pipeline:
+    """The checkerboard with a small forest for home and none for discover."""
+    rng = np.random.default_rng(4)
+    features = rng.normal(size=(400, len(board.feature_names))).astype(np.float32)
+    labels = features[:, 0] + rng.normal(size=400) > 0
+    parameters = {"objective": "binary", "verbosity": -1, "num_leaves": 7, "min_data_in_leaf": 5}
+    forest = Forest(lgb.train(parameters, lgb.Dataset(features, labels.astype(np.float32)), 10))
+    return replace(board.pipeline, rankers={"home": forest})
+
+
+def test_answers_of_a_batch_are_the_answers_one_by_one(ranked: Pipeline, board: Snapshot, query_of: QueryOf) -> None:
+    queries = [
+        query_of(board, user_id, serving_config=config, limit=limit)
+        for user_id in ("u00", "u01", "u12", "", "u07")
+        for config in ("home", "discover", "buy-again")
+        for limit in (1, 10)
+    ]
+    queries.append(query_of(board, "u02", serving_config="similar", context_item_ids=("i00",)))
+    together = ranked.recommend_many(queries)
+    assert len(together) == len(queries)
+    assert all(same(answer, ranked.recommend(query)) for query, answer in zip(queries, together, strict=True))
+
+
+def test_no_queries_no_answers(ranked: Pipeline) -> None:
+    assert ranked.recommend_many([]) == []
+
+
+def test_a_source_that_fails_is_named_and_the_others_answer(
+    board: Snapshot, query_of: QueryOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = query_of(board, "u00", limit=10)
+    whole = board.pipeline
+    broken = replace(whole, sources={**whole.sources, "als": Broken("als"), "content": Broken("content")})
+    with caplog.at_level(logging.ERROR, "recsys.pipeline"):
+        answer = broken.recommend(query)
+    assert answer.failed_sources == ("als", "content")
+    assert whole.recommend(query).failed_sources == ()
+    assert len(answer.slate) == 10
+    column = answer.provenance.names.index("als")
+    assert np.isnan(answer.provenance.ranks[:, column]).all()
+    assert "source als failed" in caplog.text
+    assert "broken on purpose" in caplog.text
+
+
+def test_when_every_source_fails_the_answer_is_empty_and_says_so(board: Snapshot, query_of: QueryOf) -> None:
+    broken = replace(board.pipeline, sources={name: Broken(name) for name in board.pipeline.sources})
+    answer = broken.recommend(query_of(board, "u00"))
+    assert len(answer.slate) == 0
+    assert set(answer.failed_sources) == set(board.pipeline.sources)
+
+
+def test_a_source_this_data_cannot_have_is_no_failure(board: Snapshot, query_of: QueryOf) -> None:
+    config = ServingConfig("odd", (Depth("popular", 5), Depth("nowhere", 5)))
+    answer = board.pipeline.recommend(replace(query_of(board, "u00"), config=config))
+    assert answer.failed_sources == ()
+    assert len(answer.slate) == 5
+
+
+@pytest.mark.parametrize("config", ["home", "discover", "buy-again"])
+def test_nothing_allowed_makes_an_empty_slate(
+    ranked: Pipeline, board: Snapshot, query_of: QueryOf, config: str
+) -> None:
+    everything = tuple(board.catalogue.items.ids(range(len(board.catalogue))))
+    answer = ranked.recommend(query_of(board, "u00", serving_config=config, exclude_item_ids=everything))
+    assert len(answer.slate) == 0
+    assert answer.provenance.ranks.shape == (0, len(board.pipeline.sources))
+    assert [stage.count for stage in answer.stages] == [0, 0, 0]
+
+
+def test_equal_scores_are_ordered_by_item_number(board: Snapshot, query_of: QueryOf) -> None:
+    flat = replace(board.pipeline, rankers={"home": Flat()})
+    items = flat.recommend(query_of(board, "u00", limit=9)).slate.items.tolist()
+    assert items == sorted(items)
+    assert len(items) == 9
+
+
+def test_without_a_ranker_the_sources_are_fused_by_reciprocal_rank(board: Snapshot, query_of: QueryOf) -> None:
+    query = query_of(board, "u03", limit=16)
+    candidates, _ = board.pipeline.retrieve(query)
+    fused: dict[int, float] = {}
+    for depth in query.config.depths:
+        found = board.pipeline.sources[depth.source].retrieve(
+            replace(query, allowed=narrowed(query, depth.scope)), depth.k
+        )
+        for rank, item in enumerate(found.items.tolist(), 1):
+            fused[item] = fused.get(item, 0.0) + 1 / (60 + rank)
+    slate = board.pipeline.recommend(query).slate
+    assert len(slate) == len(candidates) == len(fused)
+    assert slate.items.tolist() == sorted(fused, key=lambda item: (-fused[item], item))
+    assert slate.scores == pytest.approx([fused[item] for item in slate.items.tolist()], rel=1e-6)
+
+
+def test_a_profile_column_called_rank_takes_no_part_in_the_fusion(
+    world: Callable[..., Snapshot], query_of: QueryOf
+) -> None:
+    events = [(0, 0, 1), (0, 1, 2), (1, 2, 3)]
+    plain = world(events, n_users=2, n_items=4)
+    ranks = world(events, n_users=2, n_items=4, profiles={"income_rank": [1, 2]})
+    answers = [snapshot.pipeline.recommend(query_of(snapshot, "u00")) for snapshot in (plain, ranks)]
+    assert same(*answers)
+
+
+def test_a_page_is_the_beginning_of_a_longer_page(ranked: Pipeline, board: Snapshot, query_of: QueryOf) -> None:
+    pages = [ranked.recommend(query_of(board, "u05", limit=limit)).slate.items.tolist() for limit in (3, 12)]
+    assert pages[0] == pages[1][:3]
+
+
+def test_provenance_tells_who_returned_what_at_which_rank(board: Snapshot, query_of: QueryOf) -> None:
+    query = query_of(board, "u00", limit=16)
+    answer = board.pipeline.recommend(query)
+    column = answer.provenance.names.index("history")
+    found = board.pipeline.sources["history"].retrieve(query, 150).items.tolist()
+    for item, rank in zip(answer.slate.items.tolist(), answer.provenance.ranks[:, column].tolist(), strict=True):
+        assert rank == found.index(item) if item in found else np.isnan(rank)
+
+
+def test_stages_account_for_what_they_let_through(board: Snapshot, query_of: QueryOf) -> None:
+    query = query_of(board, "u00", limit=4)
+    stages = {stage.name: stage for stage in board.pipeline.recommend(query).stages}
+    assert list(stages) == ["retrieve", "features", "rank"]
+    assert stages["retrieve"].count == len(board.pipeline.retrieve(query)[0])
+    assert stages["rank"].count == 4
+    assert all(stage.seconds >= 0 for stage in stages.values())
+
+
+def test_sources_of_new_items_do_not_waste_their_list_on_owned_ones(board: Snapshot, query_of: QueryOf) -> None:
+    query = query_of(board, "u00")
+    candidates, _ = board.pipeline.retrieve(query)
+    for name in ("als", "content", "popular"):
+        returned = candidates.items[np.isfinite(candidates.ranks[:, candidates.names.index(name)])]
+        assert len(returned)
+        assert not np.isin(returned, query.owned).any()
+
+
+def test_narrowing_never_allows_what_was_not(board: Snapshot, query_of: QueryOf) -> None:
+    mask = np.arange(16) < 5
+    query = query_of(board, "u00", allowed=mask)
+    new, owned = narrowed(query, Scope.NEW), narrowed(query, Scope.OWNED)
+    assert np.flatnonzero(owned).tolist() == [2, 4]
+    assert np.flatnonzero(new).tolist() == [0, 1, 3]
+    assert narrowed(query, Scope.ANY).tolist() == mask.tolist()
+    assert query.allowed.tolist() == mask.tolist()
+
+
+def test_the_union_is_in_item_order_with_holes_for_who_did_not_return_it() -> None:
+    candidates = unite(("a", "b", "c"), [hits([5, 2], [9.0, 8.0]), EMPTY_HITS, hits([2, 7], [0.5, 0.4])])
+    nan = np.nan
+    assert candidates.items.tolist() == [2, 5, 7]
+    np.testing.assert_array_equal(candidates.scores, np.array([[8, nan, 0.5], [9, nan, nan], [nan, nan, 0.4]], "f4"))
+    np.testing.assert_array_equal(candidates.ranks, np.array([[1, nan, 0], [0, nan, nan], [nan, nan, 1]], "f4"))
+    assert len(unite(("a",), [EMPTY_HITS])) == 0
