@@ -39,7 +39,7 @@ WORKDIR /snapshots
 
 FROM runtime AS index
 COPY --from=build-index /opt/venv /opt/venv
-ENV RECSYS_CACHE=/cache
+ENV RECSYS_CACHE=/cache HF_HOME=/tmp/huggingface
 VOLUME ["/snapshots", "/cache"]
 ENTRYPOINT ["recsys-index"]
 CMD ["--help"]

@@ -76,8 +76,7 @@ def _read_part(path: Path, name: str, renames: Mapping[str, str]) -> pl.DataFram
     sources = {canonical: renames.get(canonical, canonical) for canonical in _CANONICAL[name]}
     _require(path, name, names, sources, renames)
     # Attributes of events are of no use to anyone, and at ten million rows they are the larger half of the file.
-    table = read_file(path, list(sources.values()) if name == "events" else None)
-    _require(path, name, table.columns if name == "events" else names, sources, renames)
+    table = read_file(path, [own for own in sources.values() if own in names] if name == "events" else None)
     attributes = [own for own in table.columns if own not in sources.values() and own not in sources]
     columns = [
         *(pl.col(own).alias(canonical) for canonical, own in sources.items() if own in table.columns),

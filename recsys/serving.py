@@ -66,15 +66,15 @@ def built_in() -> dict[str, ServingConfig]:
     afterwards would empty their lists for faithful customers. Depths: 200 to 300 candidates carry all of NDCG@10.
     """
     new = (
-        Depth("als", 60, Scope.NEW),
-        Depth("content", 30, Scope.NEW),
-        Depth("popular", 60, Scope.NEW),
+        Depth("als", 50, Scope.NEW),
+        Depth("content", 20, Scope.NEW),
+        Depth("popular", 50, Scope.NEW),
         Depth("similar-als", 30, Scope.NEW),
         Depth("similar-content", 20, Scope.NEW),
     )
     configs = (
-        ServingConfig("home", (Depth("history", 150), *new), ranker="home"),
-        ServingConfig("discover", (Depth("history", 150), *new), ranker="discover", scope=Scope.NEW),
+        ServingConfig("home", (Depth("history", 120), *new), ranker="home"),
+        ServingConfig("discover", (Depth("history", 120), *new), ranker="discover", scope=Scope.NEW),
         ServingConfig("buy-again", (Depth("history", 200),), ranker="home", scope=Scope.OWNED),
         ServingConfig("similar", (Depth("similar-als", 100), Depth("similar-content", 100)), needs_context=True),
     )

@@ -72,6 +72,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """
     flags = vars(_parser().parse_args(arguments))
     values = {name: flags[name] if flags[name] is not None else environment.get(_variable(name)) for name in flags}
+    if values["verify_key"] == "":
+        raise InputError("RECSYS_VERIFY_KEY is set but empty: unset it to accept unsigned snapshots, or give the key")
     if not values["snapshots"]:
         raise InputError("--snapshots DIR (or RECSYS_SNAPSHOTS) is required")
     host, port = _address("--address", values["address"] or DEFAULT_ADDRESS)

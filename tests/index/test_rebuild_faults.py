@@ -103,13 +103,11 @@ def test_a_rebuild_killed_after_any_stage_leaves_what_is_served_alone_and_the_ne
     assert index_command(*words(root, data, "--until", "2025-06-25")).code == 0
     current = SnapshotStore(root).current()
     before = bytes_of(root / current)
-    stage_lines, told = 0, [""]
     seen: set[str] = set()
     n_left_behind = 0
-    while len(told) > stage_lines or stage_lines == 0:
-        stage_lines += 1
+    for stage_lines in range(1, 40):
         told = killed_after(stage_lines, root, data)
-        if len(told) < stage_lines or told[-1].startswith("seal and publish"):
+        if told[-1].startswith("seal and publish"):
             break
         seen.add(told[-1].partition(" done in ")[0].rstrip("0123456789- "))
         assert_untouched(root, current, before)
@@ -178,7 +176,7 @@ def flip_byte(path: Path) -> None:
 def test_one_flipped_byte_in_any_file_is_refused_by_name(world: Any, copied: Path) -> None:
     store, folder = SnapshotStore(copied), copied / world.version
     names = [name for name, _ in bytes_of(folder).items()]
-    assert {"manifest.json", "rankers/home.txt", "content.faiss", "als.faiss", "report.json"} <= set(names)
+    assert {"manifest.json", "rankers/home.txt", "indexes/content.faiss", "indexes/als.faiss", "report.json"} <= set(names)
     for name in names:
         sound = (folder / name).read_bytes()
         if not sound:
@@ -213,7 +211,7 @@ def test_a_server_refuses_a_corrupt_newer_snapshot_by_file_and_keeps_serving_the
         )
         assert ran.code == 0, ran.err
         (newer,) = set(SnapshotStore(copied).versions()) - {world.version}
-        flip_byte(copied / newer / "content.faiss")
+        flip_byte(copied / newer / "indexes" / "content.faiss")
         (copied / "CURRENT").write_text(f"{newer}\n")
         deadline = time.monotonic() + 60
         n_answers = 0
@@ -225,5 +223,5 @@ def test_a_server_refuses_a_corrupt_newer_snapshot_by_file_and_keeps_serving_the
             n_answers += 1
         refusal = next(line for line in log.read_text().splitlines() if "snapshot refused" in line)
         assert newer in refusal
-        assert "content.faiss was altered: its sha256 is not the manifest's" in refusal
+        assert "indexes/content.faiss was altered: its sha256 is not the manifest's" in refusal
         assert "Traceback" not in refusal

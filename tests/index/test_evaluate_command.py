@@ -1,0 +1,121 @@
+"""``recsys-index evaluate`` on the small shop: its figures, its files and its refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys.evaluation.metrics import per_user
+from recsys.evaluation.truth import Truth
+
+Run = Callable[..., Any]
+SPLIT = "2025-06-03T00:00Z"
+SPLIT_S = 1_748_908_800
+NAMES = {"history", "popular", "als", "content", "pipeline"}
+METRICS = {"ndcg@10", "recall@10", "recall@100", "hit@10", "mrr"}
+
+
+@pytest.fixture
+def evaluate(index_command: Run, world: Any, tmp_path: Path) -> Run:
+    """``evaluate(data, split, *words)`` with the world's cache."""
+    return lambda data, split, *words: index_command(
+        "evaluate", "--data", data, "--cache", world.cache, "--split-at", split, *words
+    )
+
+
+def test_every_source_and_the_pipeline_are_scored_on_both_tasks(evaluate: Run, world: Any, tmp_path: Path) -> None:
+    ran = evaluate(world.data, SPLIT, "--json", tmp_path / "new" / "figures.json")
+    assert ran.code == 0, ran.err
+    assert "0 encoded now" in ran.err
+    figures = json.loads((tmp_path / "new" / "figures.json").read_text())
+    assert set(figures["tasks"]) == {"all", "novel"}
+    for task, by_name in figures["tasks"].items():
+        assert set(by_name) == NAMES
+        for name, metrics in by_name.items():
+            assert set(metrics) >= METRICS
+            assert all(0 <= metrics[metric] <= 1 for metric in METRICS), (task, name)
+            assert f"{metrics['ndcg@10']:.4f}" in ran.out
+    ndcg = {task: {name: m["ndcg@10"] for name, m in by.items()} for task, by in figures["tasks"].items()}
+    assert ndcg["all"]["pipeline"] > 0.97 * ndcg["all"]["history"] > ndcg["all"]["popular"]
+    assert ndcg["novel"]["pipeline"] > ndcg["novel"]["popular"]
+    assert figures["tasks"]["novel"]["pipeline"]["repeats@10"] == 0
+    assert figures["split_at"] == "2025-06-03T00:00:00+00:00"
+    assert figures["n_users"]["all"] == 120
+
+
+def test_the_popularity_figure_is_that_of_a_list_worked_out_by_hand(
+    evaluate: Run, shop: Any, world: Any, tmp_path: Path
+) -> None:
+    ran = evaluate(world.data, SPLIT, "--horizon-days", 14, "--json", tmp_path / "figures.json")
+    assert ran.code == 0, ran.err
+    figures = json.loads((tmp_path / "figures.json").read_text())["tasks"]["all"]["popular"]
+
+    events = shop.events
+    seconds = events["timestamp"].dt.epoch("s").to_numpy()
+    users, items = (np.unique(events[c].to_numpy(), return_inverse=True)[1] for c in ("user_id", "item_id"))
+    bought = (events["event_type"] == "purchase").to_numpy()
+    inside = bought & (seconds >= SPLIT_S) & (seconds < SPLIT_S + 14 * 86_400)
+    truth = Truth.of(users[inside].astype(np.int32), items[inside].astype(np.int32), 80)
+
+    def n_buyers(since_s: int) -> np.ndarray[Any, Any]:
+        pairs = {(u, i) for u, i, s in zip(users, items, seconds, strict=True) if since_s <= s < SPLIT_S}
+        return np.bincount([i for _, i in pairs], minlength=80)
+
+    best = np.argsort(-(n_buyers(SPLIT_S - 28 * 86_400) + 1e-3 * n_buyers(0)), kind="stable")[:10]
+    lists = np.full((len(truth), 100), -1, np.int32)
+    lists[:, :10] = best
+    by_hand = per_user(lists, truth, 80)
+    assert figures["hit@10"] == pytest.approx(float(by_hand["hit@10"].mean()), abs=0.05)
+    assert figures["ndcg@10"] == pytest.approx(float(by_hand["ndcg@10"].mean()), abs=0.02)
+
+
+def test_nothing_after_the_split_reaches_a_list(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
+    kept = corner_shop.events["timestamp"].dt.epoch("s") < SPLIT_S
+    shuffled = corner_shop.events.filter(~kept).with_columns(
+        corner_shop.events.filter(~kept)["item_id"].sample(fraction=1, shuffle=True, seed=1).alias("item_id")
+    )
+    answers = []
+    for name, later in (("true", corner_shop.events.filter(~kept)), ("shuffled", shuffled)):
+        shop = type(corner_shop)(corner_shop.events.filter(kept).vstack(later), corner_shop.items, corner_shop.users)
+        out = tmp_path / f"{name}.json"
+        assert evaluate(shop.write(tmp_path / name), SPLIT, "--json", out).code == 0
+        answers.append(json.loads(out.read_text())["tasks"]["all"])
+    true, shuffled_ = answers
+    # What is shown does not depend on the truth; how good it is does.
+    assert true["pipeline"]["coverage@10"] == shuffled_["pipeline"]["coverage@10"]
+    assert true["pipeline"]["gini@10"] == shuffled_["pipeline"]["gini@10"]
+    assert true["pipeline"]["ndcg@10"] > shuffled_["pipeline"]["ndcg@10"] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("split", "sentence"),
+    [
+        ("2026-01-01", "no user with an event before the split has a target event after it: nothing to score"),
+        ("2024-01-01", "no event before 2024-01-01T00:00:00Z is left"),
+    ],
+    ids=["after everything", "before everything"],
+)
+def test_a_split_with_nothing_on_one_side_exits_2(
+    evaluate: Run, corner_shop: Any, tmp_path: Path, split: str, sentence: str
+) -> None:
+    ran = evaluate(corner_shop.write(tmp_path / "data"), split, "--json", tmp_path / "figures.json")
+    assert ran.code == 2
+    assert sentence in ran.err.splitlines()[-1]
+    assert not (tmp_path / "figures.json").exists()
+
+
+def test_a_horizon_must_be_a_day_at_least(evaluate: Run, world: Any) -> None:
+    ran = evaluate(world.data, SPLIT, "--horizon-days", 0)
+    assert (ran.code, ran.err) == (2, "recsys-index: --horizon-days must be at least 1, got 0\n")
+
+
+def test_a_report_that_cannot_be_written_is_named(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
+    (tmp_path / "a-file").touch()
+    ran = evaluate(corner_shop.write(tmp_path / "data"), SPLIT, "--json", tmp_path / "a-file" / "figures.json")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1].startswith(f"recsys-index: {tmp_path / 'a-file'}")

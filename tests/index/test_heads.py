@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.frames import Frame
+from index.heads import HEADS, Head, rows_of, top_lists, train
+from recsys.ranker import Forest
+
+HOME = Head("home", new_only=False, n_trees=20, n_leaves=7, learning_rate=0.2, least_rows_in_leaf=20, negatives=0.5)
+DISCOVER = Head("new", new_only=True, n_trees=5, n_leaves=7, learning_rate=0.2, least_rows_in_leaf=20, negatives=1.0)
+NAMES = ("right", "noise", "a name with {marks}")
+
+
+def frame_of(n_queries: int, per_query: int, seed: int = 0) -> Frame:
+    """Labels follow the first feature."""
+    rng = np.random.default_rng(seed)
+    n = n_queries * per_query
+    features = rng.normal(size=(n, 3)).astype(np.float32)
+    return Frame(
+        features=features,
+        labels=features[:, 0] + 0.3 * rng.normal(size=n) > 0.8,
+        new=rng.random(n) < 0.5,
+        query=np.repeat(np.arange(n_queries), per_query),
+        items=np.tile(np.arange(per_query, dtype=np.int32), n_queries),
+    )
+
+
+@pytest.fixture(scope="module")
+def forest() -> Forest:
+    found = train(HOME, [frame_of(80, 20), frame_of(80, 20, 1)], NAMES, seed=3)
+    assert found is not None
+    return found
+
+
+def test_a_head_learns_what_decides(forest: Forest) -> None:
+    test = frame_of(50, 20, 9)
+    scores = forest.score(test.features)
+    assert scores[test.labels].mean() > scores[~test.labels].mean() + 1.0
+
+
+def test_a_head_reads_the_same_as_text(forest: Forest) -> None:
+    features = frame_of(5, 20, 8).features
+    again = Forest.of_text(forest.text, NAMES)
+    assert again.score(features).tobytes() == forest.score(features).tobytes()
+
+
+def test_training_again_gives_the_same_forest(forest: Forest) -> None:
+    again = train(HOME, [frame_of(80, 20), frame_of(80, 20, 1)], NAMES, seed=3)
+    assert again is not None
+    features = frame_of(5, 20, 8).features
+    assert again.score(features).tobytes() == forest.score(features).tobytes()
+
+
+@pytest.mark.parametrize(("n_queries", "per_query"), [(10, 300), (60, 4)])
+def test_too_few_queries_or_positives_train_nothing(n_queries: int, per_query: int) -> None:
+    assert train(HOME, [frame_of(n_queries, per_query)], NAMES, seed=3) is None
+
+
+def test_a_head_for_new_items_looks_at_nothing_else() -> None:
+    frame = frame_of(4, 10)
+    assert rows_of(DISCOVER, frame).new.all()
+    assert len(rows_of(DISCOVER, frame)) == frame.new.sum()
+    assert rows_of(HOME, frame) is frame
+
+
+def test_heads_are_named_by_the_serving_configs_they_rank() -> None:
+    assert [(head.name, head.new_only) for head in HEADS] == [("home", False), ("discover", True)]
+
+
+def test_top_lists_are_best_first_with_ties_by_item_and_holes_at_the_end() -> None:
+    frame = Frame(
+        features=np.zeros((6, 1), np.float32),
+        labels=np.zeros(6, bool),
+        new=np.ones(6, bool),
+        query=np.array([0, 0, 0, 0, 2, 2]),
+        items=np.array([3, 5, 8, 9, 4, 1], np.int32),
+    )
+    lists = top_lists(frame, np.array([0.1, 0.9, 0.9, 0.5, 0.2, 0.2]), 3, 3)
+    assert lists.tolist() == [[5, 8, 9], [-1, -1, -1], [1, 4, -1]]
+    assert lists.dtype == np.int32

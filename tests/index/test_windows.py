@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.windows import Window, sampled, span, truth_in, windows_before
+from recsys.evaluation.truth import Truth
+from recsys.interactions import Interactions
+
+DAY = 86_400
+
+
+def days(windows: tuple[Window, ...]) -> list[tuple[float, float]]:
+    return [(window.start / DAY, window.end / DAY) for window in windows]
+
+
+def test_windows_adjoin_the_newest_first() -> None:
+    assert days(windows_before(200 * DAY, 0, horizon_days=28, count=3)) == [(172, 200), (144, 172), (116, 144)]
+
+
+def test_a_window_has_at_least_its_own_length_of_past() -> None:
+    assert days(windows_before(100 * DAY, 0, horizon_days=28, count=9)) == [(72, 100), (44, 72)]
+    # 16 days would be left before the third.
+    assert days(windows_before(112 * DAY, 0, horizon_days=28, count=9)) == [(84, 112), (56, 84), (28, 56)]
+
+
+def test_short_data_gets_short_windows_down_to_a_day() -> None:
+    assert days(windows_before(40 * DAY, 0, horizon_days=28, count=2)) == [(30, 40), (20, 30)]
+    assert days(windows_before(3 * DAY, 0, horizon_days=28, count=2)) == [(2, 3), (1, 2)]
+
+
+@pytest.mark.parametrize("length", [0, 1, DAY, 2 * DAY - 1])
+def test_data_of_less_than_two_days_has_no_window(length: int) -> None:
+    assert windows_before(1_000_000 + length, 1_000_000, horizon_days=28, count=4) == ()
+
+
+def test_the_truth_holds_what_users_with_a_past_liked_in_the_window() -> None:
+    table = Interactions.ordered(
+        users=[0, 0, 0, 0, 0, 0, 1, 2, 2],
+        items=[1, 2, 3, 4, 5, 6, 1, 1, 7],
+        times=[50, 100, 199, 200, 150, 150, 150, 99, 150],
+        weights=[1, 1, 1, 1, 0, 1, 1, 0.5, 1],
+        targets=[1, 1, 1, 1, 1, 0, 1, 0, 1],
+    )
+    truth = truth_in(table, Window(100, 200), 10)
+    # Not item 4 (the end), 5 (disliked), 6 (only viewed), nor user 1 (no past). A view is past enough for user 2.
+    assert truth.users.tolist() == [0, 2]
+    assert truth.items.tolist() == [2, 3, 7]
+
+
+def test_a_sample_keeps_whole_users_and_is_the_same_for_the_same_seed() -> None:
+    users = np.repeat(np.arange(50, dtype=np.int32), 2)
+    truth = Truth.of(users, np.tile(np.array([3, 4], np.int32), 50), 9)
+    part = sampled(truth, 10, 7)
+    assert len(part) == 10
+    assert (part.sizes == 2).all()
+    assert part.users.tolist() == sampled(truth, 10, 7).users.tolist()
+    assert sampled(truth, 50, 7) is truth
+
+
+def test_the_span_is_said_in_days() -> None:
+    assert span(windows_before(200 * DAY, 0, horizon_days=28, count=2)) == "2 of 28 days, 1970-05-25 to 1970-07-20"
+    assert span(()) == "none"
