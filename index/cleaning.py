@@ -41,7 +41,7 @@ _CODES = {reason: code for code, reason in enumerate(REASONS, start=AFTER_UNTIL 
 class Clean:
     """Cleaned tables.
 
-    events: user_id, item_id, event_type text (event types in this project's spelling), time int64 epoch seconds,
+    events: user_id, item_id text, event_type categorical (in this project's spelling), time int64 epoch seconds,
     quantity, price, value float32 (null unknown), rows in file order · items, users: see ``entity_cleaning``.
     """
 
@@ -65,13 +65,7 @@ def clean(tables: Tables, settings: Settings, *, now: int, until: int | None = N
     del tables
     outcome = _outcomes(typed, now=now, until=until, tolerance_s=settings.cleaning.future_tolerance_days * DAY_S)
     outcome = _mark_duplicates(typed, outcome)
-    events = typed.filter(outcome == KEPT).select(
-        "user_id",
-        "item_id",
-        "event_type",
-        "time",
-        *(pl.col(c).cast(pl.Float32) for c in ("quantity", "price", "value")),
-    )
+    events = typed.select("user_id", "item_id", "event_type", "time", *_NUMBERS).filter(outcome == KEPT)
     rejections = Rejections.of(outcome, _CODES)
     n_after_until = int((outcome == AFTER_UNTIL).sum())
     _refuse_too_many(rejections, typed.height - n_after_until, "events", settings, hint=hint)
@@ -180,6 +174,7 @@ def _refuse_too_many(rejections: Rejections, n_rows: int, table: str, settings: 
     if table != "events":
         # A catalogue with a row a variant is common; only the first row of an id is wanted, so nothing is lost.
         counts = {reason: count for reason, count in counts.items() if reason != "duplicate"}
+        rejections = Rejections(counts, rejections.examples)
     n_rejected = sum(counts.values())
     if not n_rows or n_rejected <= limit * n_rows:
         return

@@ -16,7 +16,7 @@ from recsys.arrays import Float32
 
 DIGEST_BYTES = 16
 # What a killed rebuild may lose of its encoding: one segment is written after this many texts.
-SEGMENT_TEXTS = 4096
+SEGMENT_TEXTS = 2048
 Encode = Callable[[Sequence[str]], Float32]
 
 

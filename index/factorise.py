@@ -78,4 +78,6 @@ def preferences(interactions: Interactions, n_users: int, n_items: int, at: int)
     pairs = Groups.of(interactions.users.astype(np.int64) * n_items + interactions.items)
     faded = interactions.weights * exponential(age_weeks(interactions.times, at), FADE_WEEKS)
     values = np.log1p(pairs.sum(faded)).astype(np.float32)
-    return csr_matrix((values, (pairs.keys // n_items, pairs.keys % n_items)), shape=(n_users, n_items))
+    matrix = csr_matrix((values, (pairs.keys // n_items, pairs.keys % n_items)), shape=(n_users, n_items))
+    matrix.eliminate_zeros()  # a stored zero would be trained as a liking, as in ``recsys.als``
+    return matrix

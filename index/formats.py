@@ -54,6 +54,11 @@ def column_names(path: Path) -> list[str]:
     return names
 
 
+def keys_vary(path: Path) -> bool:
+    """Whether a row may bring a column that no row before had, as in JSON Lines: ``column_names`` is then a sample."""
+    return not path.name.endswith((".parquet", ".csv", ".csv.gz"))
+
+
 @contextmanager
 def _one_sentence(path: Path) -> Iterator[None]:
     try:
@@ -157,6 +162,8 @@ def _json_lines(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
     names = _keys(path, limit=None) if wanted is None else list(wanted)
     schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
     blocks = [_parse_block(path, block, schema) for block in _blocks(path)]
+    if not any(block.height for block in blocks):
+        raise NoDataError
     table = pl.concat((block for block in blocks if block.height), how="diagonal", rechunk=False)
     if MALFORMED in table.columns:
         table = table.with_columns(pl.col(MALFORMED).fill_null(False))
@@ -185,7 +192,8 @@ def _parse_block(path: Path, block: bytes, schema: dict[str, pl.DataType]) -> pl
 
 def _filled(rows: pl.DataFrame) -> pl.DataFrame:
     """The columns that have a value: an empty text column costs as much as a short one, 16 bytes a row."""
-    return rows.select(column for column in rows.get_columns() if column.null_count() < column.len())
+    filled = [column for column in rows.get_columns() if column.null_count() < column.len()]
+    return rows.select(filled or rows.columns[:1])
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

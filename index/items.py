@@ -68,7 +68,11 @@ class Items:
         """
         known = table if table is not None else pl.DataFrame({"item_id": []}, schema={"item_id": pl.String})
         ids = pl.DataFrame({"item_id": pl.Series(item_ids, dtype=pl.String)})
-        sold = events.filter(pl.col("price").is_not_null()).group_by("item_id").agg(sold_at=pl.col("price").median())
+        sold = (
+            events.filter(pl.col("price").is_not_null())
+            .group_by("item_id")
+            .agg(pl.col("price").median().alias("#sold_at"))
+        )
         rows = ids.join(known, on="item_id", how="left", maintain_order="left").join(
             sold, on="item_id", how="left", maintain_order="left"
         )
@@ -76,7 +80,7 @@ class Items:
         # The id again where a title is missing: it is what a person can still look up.
         titles = _one_line(_column(rows, "title", pl.String())).fill_null(rows["item_id"])
         brands = _one_line(_column(rows, "brand", pl.String()))
-        prices = _column(rows, "price", pl.Float64()).fill_null(rows["sold_at"].cast(pl.Float64))
+        prices = _column(rows, "price", pl.Float64()).fill_null(rows["#sold_at"].cast(pl.Float64))
         in_stock = _column(rows, "in_stock", pl.Boolean()).fill_null(_column(rows, "stock", pl.Float64()) > 0)
         codes = {prefix.name: Codes.of(prefix) for prefix in category_prefixes(path)}
         if brands.null_count() < brands.len():

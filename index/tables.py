@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from index.cells import text
-from index.formats import MALFORMED, SUFFIXES, column_names, read_file
+from index.formats import MALFORMED, SUFFIXES, column_names, keys_vary, read_file
 from index.settings import EVENT_COLUMNS, FILE_NAME, ITEM_COLUMNS, USER_COLUMNS, Settings
 from recsys.errors import InputError
 
@@ -74,9 +74,11 @@ def _parts(path: Path) -> list[Path]:
 def _read_part(path: Path, name: str, renames: Mapping[str, str]) -> pl.DataFrame:
     names = column_names(path)
     sources = {canonical: renames.get(canonical, canonical) for canonical in _CANONICAL[name]}
-    _require(path, name, names, sources, renames)
+    if not keys_vary(path):
+        _require(path, name, names, sources, renames)
     # Attributes of events are of no use to anyone, and at ten million rows they are the larger half of the file.
-    table = read_file(path, [own for own in sources.values() if own in names] if name == "events" else None)
+    table = read_file(path, list(sources.values()) if name == "events" else None)
+    _require(path, name, list(dict.fromkeys([*names, *table.columns])), sources, renames)
     attributes = [own for own in table.columns if own not in sources.values() and own not in sources]
     columns = [
         *(pl.col(own).alias(canonical) for canonical, own in sources.items() if own in table.columns),

@@ -20,9 +20,14 @@ FADE_WEEKS = 40.0
 
 
 def preference_weights(items: Int32, weights: Float64) -> tuple[Int32, Float32]:
-    """Distinct items (m,) ascending and their preference log1p(Σ weight) (m,): repeats count, but ever less."""
+    """Distinct items (m,) ascending and their preference log1p(Σ weight) (m,): repeats count, but ever less.
+
+    Items of no weight are left out: the user did not like them, and in the equations a mention is a liking.
+    """
     groups = Groups.of(items.astype(np.int64))
-    return frozen(groups.keys, np.int32), np.log1p(groups.sum(weights)).astype(np.float32)
+    total = groups.sum(weights)
+    liked = total > 0
+    return frozen(groups.keys[liked], np.int32), np.log1p(total[liked]).astype(np.float32)
 
 
 def faded(history: History, at: int) -> Float64:

@@ -84,15 +84,15 @@ def open_shop(n_users: int = 120, n_items: int = 80, seed: int = 5) -> Shop:
             rng.choice(n_items, n_tried, p=taste), rng.integers(0, N_DAYS * DAY_S, n_tried), strict=True
         ):
             rows.append((user, int(item), "purchase" if rng.random() < 0.8 else "view", int(second)))
-    users, items, types, seconds = zip(*rows, strict=True)
+    buyers, sold, types, seconds = zip(*rows, strict=True)
     events = pl.DataFrame(
         {
-            "user_id": [f"user-{user:03d}" for user in users],
-            "item_id": [f"item-{item:02d}" for item in items],
+            "user_id": [f"user-{user:03d}" for user in buyers],
+            "item_id": [f"item-{item:02d}" for item in sold],
             "event_type": types,
             "timestamp": pl.from_epoch(pl.Series([FIRST_DAY + s for s in seconds]), "s").dt.replace_time_zone("UTC"),
-            "quantity": [1 + (item % 3) for item in items],
-            "price": prices[list(items)],
+            "quantity": [1 + (item % 3) for item in sold],
+            "price": prices[list(sold)],
         }
     ).unique(maintain_order=True)
     kinds = [KINDS[kind] for kind in kind_of]
@@ -128,7 +128,7 @@ def shop() -> Shop:
 @pytest.fixture(scope="session")
 def corner_shop() -> Shop:
     """A smaller shop without anything to embed: its rebuild takes a second or two, rankers and all."""
-    return open_shop(40, 30).without_text()
+    return open_shop(60, 30).without_text()
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 
 from index.scoring import lists_of_pipeline
 from protos.recommender.v1.recommendation_service_pb2 import (
+    EXPLAIN_SUMMARY,
     SERVED_BY_PERSONALISED,
     SERVED_BY_POPULAR,
     BatchRecommendRequest,
@@ -117,11 +118,23 @@ def test_strangers_and_nobody_get_what_is_popular(stub: Any) -> None:
     assert ids(answers[0]) == ids(answers[1]) == ids(answers[2])
 
 
-@pytest.mark.parametrize(("page_size", "n_shown"), [(0, 20), (1, 1), (80, 80), (200, 80), (10_000, 80)])
-def test_page_size_is_a_ceiling_that_the_catalogue_may_not_reach(stub: Any, page_size: int, n_shown: int) -> None:
+@pytest.mark.parametrize(("page_size", "n_shown"), [(0, 20), (1, 1), (60, 60)])
+def test_page_size_is_how_many_are_shown_and_zero_is_twenty(stub: Any, page_size: int, n_shown: int) -> None:
     response = stub.Recommend(RecommendRequest(user_id=USER, page_size=page_size))
     assert len(response.results) == n_shown
-    assert bool(response.warnings) == (page_size > 80)
+    assert not response.warnings
+
+
+@pytest.mark.parametrize("page_size", [200, 10_000])
+def test_a_page_larger_than_the_shop_holds_all_the_user_has_and_what_the_sources_find_with_a_warning(
+    stub: Any, bought: Callable[[str], set[str]], page_size: int
+) -> None:
+    response = stub.Recommend(RecommendRequest(user_id=USER, page_size=page_size))
+    shown = set(ids(response))
+    assert shown >= bought(USER)
+    assert len(shown - bought(USER)) >= min(60, 80 - len(bought(USER)))
+    assert len(shown) == len(response.results)
+    assert response.warnings
 
 
 def test_a_negative_page_size_is_an_invalid_argument_that_names_the_field(stub: Any) -> None:
@@ -162,7 +175,7 @@ def test_at_cuts_the_history_there_and_warns(stub: Any, shop: Any) -> None:
 
 
 def test_the_same_question_has_the_same_answer(stub: Any) -> None:
-    request = RecommendRequest(user_id=USER, explain="EXPLAIN_SUMMARY", at=Timestamp(seconds=AT_S), return_items=True)
+    request = RecommendRequest(user_id=USER, explain=EXPLAIN_SUMMARY, at=Timestamp(seconds=AT_S), return_items=True)
     first, second = stub.Recommend(request), stub.Recommend(request)
     assert first.request_id != second.request_id
     first.request_id = second.request_id
@@ -170,7 +183,7 @@ def test_the_same_question_has_the_same_answer(stub: Any) -> None:
 
 
 def test_explain_names_sources_and_reasons_and_items_carry_their_titles(stub: Any, snapshot: Snapshot) -> None:
-    request = RecommendRequest(user_id=USER, page_size=80, explain="EXPLAIN_SUMMARY", return_items=True)
+    request = RecommendRequest(user_id=USER, page_size=80, explain=EXPLAIN_SUMMARY, return_items=True)
     response = stub.Recommend(request)
     known = set(snapshot.pipeline.sources)
     for result in response.results:

@@ -24,6 +24,7 @@ class OwnHistory:
         if not len(history):
             return EMPTY_HITS
         groups = Groups.of(history.items.astype(np.int64))
-        scores = groups.sum(history.weights * two_scale(age_weeks(history.times, query.at))).astype(np.float32)
-        allowed = query.allowed[groups.keys]
-        return Hits.best_first(frozen(groups.keys[allowed], np.int32), scores[allowed], k)
+        scores = groups.sum(history.weights * two_scale(age_weeks(history.times, query.at)))
+        # No weight: the user did not like it.
+        keep = query.allowed[groups.keys] & (scores > 0)
+        return Hits.best_first(frozen(groups.keys[keep], np.int32), scores[keep].astype(np.float32), k)

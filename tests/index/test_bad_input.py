@@ -167,7 +167,10 @@ def items_without_id(folder: Path) -> None:
         (unknown_key, "recsys.toml: unknown key training.epochs; allowed are seed, windows, horizon_days"),
         (no_toml, "recsys.toml is not valid TOML"),
         (unknown_target, "events.target_types rating occur in no event; the types there are purchase"),
-        (nobody, "40 of 40 events rows (100.0%) are rejected, the limit is 20.0%; the most common reason is missing_us"),
+        (
+            nobody,
+            "40 of 40 events rows (100.0%) are rejected, the limit is 20.0%; the most common reason is missing_us",
+        ),
         (nobody_whatever_the_limit, "no event is left after cleaning 40 rows"),
         (a_third_negative, "14 of 40 events rows (35.0%) are rejected, the limit is 20.0%; the most common reason is"),
         (milliseconds, "most timestamps look like milliseconds, epoch seconds are expected"),

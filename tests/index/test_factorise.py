@@ -26,8 +26,8 @@ def table_of(rows: list[tuple[int, int, float]], weights: list[float] | None = N
 
 def random_table(seed: int) -> Interactions:
     rng = np.random.default_rng(seed)
-    pairs = rng.integers(0, (15, 12), size=(120, 2))
-    return table_of([(int(user), int(item), float(week)) for (user, item), week in zip(pairs, rng.uniform(0, 30, 120))])
+    users, items = rng.integers(0, (15, 12), size=(120, 2)).T
+    return table_of(list(zip(users.tolist(), items.tolist(), rng.uniform(0, 30, 120).tolist(), strict=True)))
 
 
 def fitted(table: Interactions, settings: AlsSettings = SETTINGS, seed: int = 1) -> Factorised:
@@ -42,6 +42,11 @@ def test_a_preference_is_the_log_of_the_faded_sum() -> None:
     expected[0, 1] = math.log1p(1 + 2 / math.e)
     expected[2, 0] = math.log1p(3 / math.e**2)
     np.testing.assert_allclose(preferences(table, 3, 2, NOW).toarray(), expected, rtol=1e-6)
+
+
+def test_a_disliked_item_is_not_even_stored() -> None:
+    table = table_of([(0, 1, 0), (0, 0, 0)], [1.0, 0.0])
+    assert preferences(table, 1, 2, NOW).nnz == 1
 
 
 def test_folding_a_user_in_gives_the_vector_they_were_trained_to() -> None:

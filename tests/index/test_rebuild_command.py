@@ -65,9 +65,7 @@ def test_the_trained_pipeline_beats_popularity_and_keeps_up_with_habits(world: A
 def test_unchanged_data_encode_nothing_again_and_give_the_same_bytes(
     index_command: Run, world: Any, tmp_path: Path
 ) -> None:
-    ran = index_command(
-        "rebuild", "--data", world.data, "--snapshots", tmp_path / "snapshots", "--cache", world.cache
-    )
+    ran = index_command("rebuild", "--data", world.data, "--snapshots", tmp_path / "snapshots", "--cache", world.cache)
     assert ran.code == 0, ran.err
     assert "texts: 80 distinct, 0 encoded now, the rest from the cache" in ran.err
     first = SnapshotStore(world.snapshots).manifest(world.version)
@@ -105,9 +103,7 @@ def test_until_gives_the_same_snapshot_as_data_that_end_there(
     assert {name for name in first if first[name] != second.get(name)} == {"report.json"}
 
 
-def test_a_time_that_is_none_is_a_usage_error(
-    rebuild: Run, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_time_that_is_none_is_a_usage_error(rebuild: Run, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         rebuild(data, "--until", "yesterday")
     assert ended.value.code == 2

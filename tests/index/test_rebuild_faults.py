@@ -35,6 +35,8 @@ STAGES = (
     "write snapshot",
     "seal and publish",
 )
+# Every kind of stage, and of each no more than is needed to be killed after it.
+ONE_WINDOW = "[training]\nwindows = 1\n"
 MAIN = "import sys; from index.cli import main; sys.exit(main(sys.argv[1:]))"
 # Kills its own process, as kill -9 does, just before the n-th change of a name under the snapshot folder.
 MAIN_KILLED_AT = """
@@ -100,6 +102,7 @@ def test_a_rebuild_killed_after_any_stage_leaves_what_is_served_alone_and_the_ne
     index_command: Run, corner_shop: Any, tmp_path: Path
 ) -> None:
     root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data")
+    (data / "recsys.toml").write_text(ONE_WINDOW)
     assert index_command(*words(root, data, "--until", "2025-06-25")).code == 0
     current = SnapshotStore(root).current()
     before = bytes_of(root / current)
@@ -125,6 +128,7 @@ def test_a_rebuild_killed_at_any_change_of_names_leaves_current_old_or_new_and_e
     index_command: Run, corner_shop: Any, tmp_path: Path
 ) -> None:
     root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data")
+    (data / "recsys.toml").write_text(ONE_WINDOW)
     assert index_command(*words(root, data, "--until", "2025-06-25")).code == 0
     former = SnapshotStore(root).current()
     before = bytes_of(root / former)
@@ -176,7 +180,9 @@ def flip_byte(path: Path) -> None:
 def test_one_flipped_byte_in_any_file_is_refused_by_name(world: Any, copied: Path) -> None:
     store, folder = SnapshotStore(copied), copied / world.version
     names = [name for name, _ in bytes_of(folder).items()]
-    assert {"manifest.json", "rankers/home.txt", "indexes/content.faiss", "indexes/als.faiss", "report.json"} <= set(names)
+    assert {"manifest.json", "rankers/home.txt", "indexes/content.faiss", "indexes/als.faiss", "report.json"} <= set(
+        names
+    )
     for name in names:
         sound = (folder / name).read_bytes()
         if not sound:

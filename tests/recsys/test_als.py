@@ -52,6 +52,12 @@ def test_repeats_of_an_item_are_summed_and_dampened() -> None:
     assert preferences == pytest.approx([math.log(1.5), math.log(4.0)])
 
 
+def test_an_item_the_user_did_not_like_is_no_preference() -> None:
+    items, preferences = preference_weights(np.array([4, 2, 4], np.int32), np.array([0.0, 0.0, 1.0]))
+    assert items.tolist() == [4]
+    assert preferences == pytest.approx([math.log(2.0)])
+
+
 def test_an_interaction_fades_by_its_age(history: Callable[..., History], now: int) -> None:
     weights = faded(history([(0, 0, 3.0, True), (1, 7 * FADE_WEEKS, 3.0, True)]), now)
     assert weights == pytest.approx([3.0, 3.0 / math.e])

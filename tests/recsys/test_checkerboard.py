@@ -129,6 +129,25 @@ def test_own_history_scores_by_hand(history: Callable[..., History], now: int) -
     assert hits.scores == pytest.approx([2 * decayed(7), decayed(21) + decayed(0), decayed(140)], rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["history", "als", "content"])
+def test_what_the_user_did_not_like_is_no_ground_for_anything(
+    world: Callable[..., Snapshot], query_of: Callable[..., Query], name: str
+) -> None:
+    shop = world(
+        [(0, 1, 1, 0.0, True), (1, 1, 1), (1, 2, 1)],
+        n_users=2,
+        n_items=3,
+        factors=np.eye(3),
+        vectors=np.eye(3),
+        text_of=np.arange(3),
+    )
+    source = shop.pipeline.sources[name]
+    assert len(source.retrieve(query_of(shop, "u00"), 3)) == 0
+    assert len(source.retrieve(query_of(shop, "u01"), 3)) > 0
+    # It is owned all the same: showing it again would discover nothing.
+    assert query_of(shop, "u00").owned.tolist() == [1]
+
+
 def test_popular_walks_down_the_ranking_and_breaks_ties_by_item_number(now: int) -> None:
     scores = np.zeros(N_ITEMS, np.float32)
     scores[[4, 20, 7]] = [1.0, 3.0, 3.0]

@@ -122,11 +122,11 @@ def test_nothing_allowed_makes_an_empty_slate(
     assert [stage.count for stage in answer.stages] == [0, 0, 0]
 
 
-def test_equal_scores_are_ordered_by_item_number(board: Snapshot, query_of: QueryOf) -> None:
-    flat = replace(board.pipeline, rankers={"home": Flat()})
-    items = flat.recommend(query_of(board, "u00", limit=9)).slate.items.tolist()
-    assert items == sorted(items)
-    assert len(items) == 9
+def test_equal_scores_are_ordered_by_item_number(world: Callable[..., Snapshot], query_of: QueryOf) -> None:
+    # Enough items that a sort which is not stable would show.
+    wide = world([(0, item, 1 + item) for item in range(0, 99, 2)], n_users=1, n_items=99)
+    flat = replace(wide.pipeline, rankers={"home": Flat()})
+    assert flat.recommend(query_of(wide, "u00", limit=99)).slate.items.tolist() == list(range(99))
 
 
 def test_without_a_ranker_the_sources_are_fused_by_reciprocal_rank(board: Snapshot, query_of: QueryOf) -> None:

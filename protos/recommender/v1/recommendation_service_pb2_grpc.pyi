@@ -24,6 +24,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -37,22 +38,16 @@ class RecommendationServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecommendationServiceAsyncStub: ...
-    Recommend: _grpc.UnaryUnaryMultiCallable[
-        _recommendation_service_pb2.RecommendRequest, _recommendation_service_pb2.RecommendResponse
-    ]
+    Recommend: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendRequest, _recommendation_service_pb2.RecommendResponse]
     """The list for one user. An unknown or missing user is never an error: popularity then answers.
     NOT_FOUND: no such serving config, or (serving config "similar") no such context item.
     FAILED_PRECONDITION: no snapshot has been published yet. UNAVAILABLE: starting or draining.
     """
-    BatchRecommend: _grpc.UnaryUnaryMultiCallable[
-        _recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse
-    ]
+    BatchRecommend: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]
     """Up to 256 lists in one call, all from one snapshot: a response or a status for each request, in order.
     An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status.
     """
-    SimilarItems: _grpc.UnaryUnaryMultiCallable[
-        _recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse
-    ]
+    SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse]
     """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
 
 @_typing.type_check_only
@@ -60,22 +55,16 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Recommend: _aio.UnaryUnaryMultiCallable[
-        _recommendation_service_pb2.RecommendRequest, _recommendation_service_pb2.RecommendResponse
-    ]  # type: ignore[assignment]
+    Recommend: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendRequest, _recommendation_service_pb2.RecommendResponse]  # type: ignore[assignment]
     """The list for one user. An unknown or missing user is never an error: popularity then answers.
     NOT_FOUND: no such serving config, or (serving config "similar") no such context item.
     FAILED_PRECONDITION: no snapshot has been published yet. UNAVAILABLE: starting or draining.
     """
-    BatchRecommend: _aio.UnaryUnaryMultiCallable[
-        _recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse
-    ]  # type: ignore[assignment]
+    BatchRecommend: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]  # type: ignore[assignment]
     """Up to 256 lists in one call, all from one snapshot: a response or a status for each request, in order.
     An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status.
     """
-    SimilarItems: _aio.UnaryUnaryMultiCallable[
-        _recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse
-    ]  # type: ignore[assignment]
+    SimilarItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse]  # type: ignore[assignment]
     """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
 
 class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,9 +75,7 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _recommendation_service_pb2.RecommendRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _recommendation_service_pb2.RecommendResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendResponse]
-    ]:
+    ) -> _typing.Union[_recommendation_service_pb2.RecommendResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendResponse]]:
         """The list for one user. An unknown or missing user is never an error: popularity then answers.
         NOT_FOUND: no such serving config, or (serving config "similar") no such context item.
         FAILED_PRECONDITION: no snapshot has been published yet. UNAVAILABLE: starting or draining.
@@ -99,10 +86,7 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _recommendation_service_pb2.BatchRecommendRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _recommendation_service_pb2.BatchRecommendResponse,
-        _abc.Awaitable[_recommendation_service_pb2.BatchRecommendResponse],
-    ]:
+    ) -> _typing.Union[_recommendation_service_pb2.BatchRecommendResponse, _abc.Awaitable[_recommendation_service_pb2.BatchRecommendResponse]]:
         """Up to 256 lists in one call, all from one snapshot: a response or a status for each request, in order.
         An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status.
         """
@@ -112,11 +96,7 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _recommendation_service_pb2.SimilarItemsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _recommendation_service_pb2.RecommendResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendResponse]
-    ]:
+    ) -> _typing.Union[_recommendation_service_pb2.RecommendResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendResponse]]:
         """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
 
-def add_RecommendationServiceServicer_to_server(
-    servicer: RecommendationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_RecommendationServiceServicer_to_server(servicer: RecommendationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -32,13 +33,9 @@ class SnapshotServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SnapshotServiceAsyncStub: ...
-    GetServing: _grpc.UnaryUnaryMultiCallable[
-        _snapshot_service_pb2.GetServingRequest, _snapshot_service_pb2.GetServingResponse
-    ]
+    GetServing: _grpc.UnaryUnaryMultiCallable[_snapshot_service_pb2.GetServingRequest, _snapshot_service_pb2.GetServingResponse]
     """The snapshot that the worker reached by this call is serving now."""
-    ListUserIds: _grpc.UnaryUnaryMultiCallable[
-        _snapshot_service_pb2.ListUserIdsRequest, _snapshot_service_pb2.ListUserIdsResponse
-    ]
+    ListUserIds: _grpc.UnaryUnaryMultiCallable[_snapshot_service_pb2.ListUserIdsRequest, _snapshot_service_pb2.ListUserIdsResponse]
     """Ids of all users the snapshot knows, page by page. A page_token is good for one snapshot only: after a swap it is
     INVALID_ARGUMENT, and the listing starts again.
     """
@@ -48,13 +45,9 @@ class SnapshotServiceAsyncStub(SnapshotServiceStub):
     """Tells about the snapshot that answers. FAILED_PRECONDITION on every method while nothing has been published."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetServing: _aio.UnaryUnaryMultiCallable[
-        _snapshot_service_pb2.GetServingRequest, _snapshot_service_pb2.GetServingResponse
-    ]  # type: ignore[assignment]
+    GetServing: _aio.UnaryUnaryMultiCallable[_snapshot_service_pb2.GetServingRequest, _snapshot_service_pb2.GetServingResponse]  # type: ignore[assignment]
     """The snapshot that the worker reached by this call is serving now."""
-    ListUserIds: _aio.UnaryUnaryMultiCallable[
-        _snapshot_service_pb2.ListUserIdsRequest, _snapshot_service_pb2.ListUserIdsResponse
-    ]  # type: ignore[assignment]
+    ListUserIds: _aio.UnaryUnaryMultiCallable[_snapshot_service_pb2.ListUserIdsRequest, _snapshot_service_pb2.ListUserIdsResponse]  # type: ignore[assignment]
     """Ids of all users the snapshot knows, page by page. A page_token is good for one snapshot only: after a swap it is
     INVALID_ARGUMENT, and the listing starts again.
     """
@@ -67,9 +60,7 @@ class SnapshotServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _snapshot_service_pb2.GetServingRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _snapshot_service_pb2.GetServingResponse, _abc.Awaitable[_snapshot_service_pb2.GetServingResponse]
-    ]:
+    ) -> _typing.Union[_snapshot_service_pb2.GetServingResponse, _abc.Awaitable[_snapshot_service_pb2.GetServingResponse]]:
         """The snapshot that the worker reached by this call is serving now."""
 
     @_abc_1.abstractmethod
@@ -77,13 +68,9 @@ class SnapshotServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _snapshot_service_pb2.ListUserIdsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _snapshot_service_pb2.ListUserIdsResponse, _abc.Awaitable[_snapshot_service_pb2.ListUserIdsResponse]
-    ]:
+    ) -> _typing.Union[_snapshot_service_pb2.ListUserIdsResponse, _abc.Awaitable[_snapshot_service_pb2.ListUserIdsResponse]]:
         """Ids of all users the snapshot knows, page by page. A page_token is good for one snapshot only: after a swap it is
         INVALID_ARGUMENT, and the listing starts again.
         """
 
-def add_SnapshotServiceServicer_to_server(
-    servicer: SnapshotServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_SnapshotServiceServicer_to_server(servicer: SnapshotServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

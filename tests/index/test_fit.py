@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.factorise import AlsSettings, factorise
+from index.fit import Timeless, fit
+from recsys.arrays import Float32, Int32, frozen
+from recsys.catalogue import Catalogue
+from recsys.ids import IdMap
+from recsys.interactions import Interactions
+from recsys.profiles import Profiles
+from recsys.text_column import TextColumn
+
+NOW, DAY = 1_500_000_000, 86_400
+N_USERS, N_ITEMS = 8, 6
+
+
+def timeless_of(vectors: Float32 | None, text_of: Int32 | None) -> Timeless:
+    catalogue = Catalogue(
+        items=IdMap.of(f"i{item}" for item in range(N_ITEMS)),
+        titles=TextColumn.of([""] * N_ITEMS),
+        categories=TextColumn.of([""] * N_ITEMS),
+        brands=TextColumn.of([""] * N_ITEMS),
+        prices=np.full(N_ITEMS, np.nan, np.float32),
+        in_stock=np.ones(N_ITEMS, bool),
+        created_at=np.zeros(N_ITEMS, np.int64),
+        codes={},
+    )
+    return Timeless.of(catalogue, Profiles((), np.empty((N_USERS, 0), np.float32)), vectors, text_of, seed=0)
+
+
+def table_of(rows: list[tuple[int, int, float]]) -> Interactions:
+    users, items, days = zip(*rows, strict=True)
+    return Interactions.ordered(
+        users=users,
+        items=items,
+        times=[NOW - round(day * DAY) for day in days],
+        weights=np.ones(len(rows)),
+        targets=np.ones(len(rows), bool),
+    )
+
+
+ROWS = [(user, item, 1 + user + item) for user in range(N_USERS) for item in range(N_ITEMS - 1) if (user + item) % 3]
+
+
+def test_everything_is_fitted_as_of_the_time_given() -> None:
+    vectors = np.eye(3, dtype=np.float32)
+    model = fit(timeless_of(vectors, frozen([0, 1, 2, 0, -1, 1], np.int32)), table_of(ROWS), N_USERS, at=NOW, seed=0)
+    assert model.context.statistics.at == NOW
+    assert set(model.sources) == {"history", "popular", "als", "similar-als", "content", "similar-content"}
+    assert model.factors is not None
+    # Nobody took the last item, so it has no factors; its text is known all the same.
+    assert model.factors.items.tolist() == list(range(N_ITEMS - 1))
+    assert model.content is not None
+    assert model.content.texts.text_of.tolist() == [0, 1, 2, 0, -1, 1]
+
+
+@pytest.mark.parametrize("vectors", [None, np.empty((0, 3), np.float32)])
+def test_without_text_there_is_no_content_source(vectors: Float32 | None) -> None:
+    model = fit(timeless_of(vectors, frozen([-1] * N_ITEMS, np.int32)), table_of(ROWS), N_USERS, at=NOW, seed=0)
+    assert model.content is None
+    assert model.context.texts is None
+    assert "text_closeness" in {name for family in model.pipeline({}).families for name in family.names}
+
+
+def test_one_user_is_too_few_for_a_factorisation_but_not_for_an_answer() -> None:
+    model = fit(timeless_of(None, None), table_of([(0, 2, 1), (0, 4, 2)]), N_USERS, at=NOW, seed=0)
+    assert list(model.sources) == ["history", "popular"]
+
+
+def test_popular_is_of_the_last_four_weeks_and_then_of_all_time() -> None:
+    rows = [(0, 3, 1), (1, 3, 1), (0, 1, 2), *((user, 5, 60) for user in range(8)), (0, 0, 60)]
+    model = fit(timeless_of(None, None), table_of(rows), N_USERS, at=NOW, seed=0)
+    assert model.popular.ranking.tolist() == [3, 1, 5, 0, 2, 4]
+
+
+def test_the_factors_are_those_of_the_same_time() -> None:
+    table = table_of(ROWS)
+    model = fit(timeless_of(None, None), table, N_USERS, at=NOW, seed=0)
+    expected = factorise(table, N_USERS, N_ITEMS, at=NOW, settings=AlsSettings(), seed=0)
+    assert model.factors is not None
+    assert expected is not None
+    assert model.factors.model.factors.tobytes() == expected.model.factors.tobytes()
+
+
+def test_fitting_again_gives_the_same_model() -> None:
+    timeless = timeless_of(None, None)
+    first, again = (fit(timeless, table_of(ROWS), N_USERS, at=NOW, seed=0).factors for _ in range(2))
+    assert first is not None
+    assert again is not None
+    assert first.model.factors.tobytes() == again.model.factors.tobytes()
