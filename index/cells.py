@@ -26,7 +26,7 @@ _ISO = (
 
 
 def text(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Cells as text; whole floats lose their ``.0``, lists become `` > `` paths, blank and NaN are null."""
+    """Cells as text; whole floats lose their ``.0``, lists become `` > `` paths; blank, NaN and bytes are null."""
     cell = pl.col(column)
     if dtype.is_float():
         whole = (cell == cell.floor()) & (cell.abs() < 2.0**63)
@@ -36,7 +36,7 @@ def text(column: str, dtype: pl.DataType) -> pl.Expr:
         spelled = cell.cast(pl.String).str.replace(r"\.0*$|(\.\d*?)0+$", "$1")
     elif isinstance(dtype, pl.List) and dtype.inner == pl.String:
         spelled = cell.list.join(" > ")
-    elif dtype.is_nested():
+    elif dtype.is_nested() or dtype == pl.Binary:
         spelled = pl.lit(None, dtype=pl.String)
     else:
         spelled = cell.cast(pl.String, strict=False)
@@ -50,7 +50,7 @@ def number(column: str, dtype: pl.DataType) -> pl.Expr:
         value = cell.cast(pl.Float64, strict=False)
     elif dtype == pl.Null:
         return pl.lit(None, dtype=pl.Float64).alias(column)
-    elif dtype == pl.String or dtype == pl.Binary or dtype == pl.Categorical:
+    elif dtype == pl.String or dtype == pl.Categorical:
         spelled = cell.cast(pl.String, strict=False).str.strip_chars()
         read = spelled.cast(pl.Float64, strict=False).fill_null(float("inf"))
         value = pl.when(spelled.str.to_lowercase().is_in(_UNKNOWN).not_()).then(read)
@@ -72,7 +72,7 @@ def seconds(column: str, dtype: pl.DataType) -> pl.Expr:
     elif dtype.is_numeric():
         stamp = epoch(cell.cast(pl.Float64, strict=False)) if not dtype.is_integer() else cell
         stamp = stamp.cast(pl.Int64, strict=False)
-    elif dtype == pl.String or dtype == pl.Binary or dtype == pl.Categorical:
+    elif dtype == pl.String or dtype == pl.Categorical:
         spelled = cell.cast(pl.String, strict=False).str.strip_chars()
         numeric = epoch(spelled.cast(pl.Float64, strict=False))
         stamp = pl.when(spelled.str.contains(_DECIMAL)).then(numeric).otherwise(_iso(spelled))

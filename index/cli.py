@@ -53,3 +53,7 @@ def _fail(error: RecsysError, code: int) -> int:
     sentence = " ".join(str(error).split())
     print(f"recsys-index: {sentence}", file=sys.stderr)
     return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -89,10 +89,18 @@ def _refuse_other_encodings(path: Path) -> None:
 
 
 def _parquet(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
-    if wanted is None:
-        return pl.read_parquet(path, hive_partitioning=False)
-    there = [name for name in pl.read_parquet_schema(path) if name in set(wanted)]
-    return pl.read_parquet(path, columns=there, hive_partitioning=False)
+    there = [name for name in pl.read_parquet_schema(path) if wanted is None or name in set(wanted)]
+    table = pl.read_parquet(path, columns=there, hive_partitioning=False)
+    return table.with_columns(_decoded(table[name]) for name, dtype in table.schema.items() if dtype == pl.Binary)
+
+
+def _decoded(column: pl.Series) -> pl.Series:
+    """Bytes as text: some writers leave out the mark that says so. What is no UTF-8 becomes U+FFFD, as in CSV."""
+    try:
+        return column.cast(pl.String)
+    except PolarsError:
+        texts = (None if cell is None else cell.decode(errors="replace") for cell in column)
+        return pl.Series(column.name, list(texts), dtype=pl.String)
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 from recsys.arrays import Float32, Float64, Int32, frozen
 from recsys.decay import age_weeks, exponential
 from recsys.grouping import Groups
-from recsys.query import History
+from recsys.query import History, Query
 
 # A preference fades slowly: an interaction keeps a third of its weight after this many weeks.
 FADE_WEEKS = 40.0
@@ -63,3 +63,7 @@ class ItemFactors:
     def user_vector(self, history: History, at: int) -> Float32:
         """The vector of a whole history as of ``at``."""
         return self.fold_in(*preference_weights(history.items, faded(history, at)))
+
+    def vector_of(self, query: Query) -> Float32:
+        """The vector of the query's user, worked out once a query."""
+        return query.remember((ItemFactors, id(self)), lambda: self.user_vector(query.history, query.at))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Int32, Int64, frozen
 from recsys.serving import ServingConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,17 @@ class Query:
     at: int
     config: ServingConfig
     context_items: Int32 = field(default_factory=lambda: frozen([], np.int32))
+    remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:
+        """``work_out()``, called once a query and ``key``: sources and features ask for the same user vectors.
+
+        Copies made with ``replace`` share what is remembered, so only what depends on history and ``at`` may go here.
+        """
+        if key not in self.remembered:
+            self.remembered[key] = work_out()
+        value: T = self.remembered[key]
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def reasons(context: Context, query: Query, recommendation: Recommendation) -> l
             continue
         ranks = provenance.ranks[row]
         order = [int(i) for i in np.argsort(ranks, kind="stable") if np.isfinite(ranks[i])]
-        # Two sources may say the same: both kinds of similarity go with the same context.
+        # Two sources may come to the same words.
         found = {reason.text: reason for reason in (because.reason(provenance.names[i], item) for i in order)}
         out.append(tuple(found.values())[:2] or (Reason("CANDIDATE", "Fits what you took before", NO_ITEMS),))
     return out
@@ -123,8 +123,10 @@ class _Because:
         """Why ``source`` returned ``item``."""
         if source == "popular":
             return Reason("POPULAR", "Popular in the last 4 weeks", NO_ITEMS)
-        if source.startswith("similar"):
-            return self._naming("SIMILAR", "Goes with", self.context_items[:MOST_BECAUSE])
+        if source == "similar-content":
+            return self._naming("CONTENT", "Similar to", self.context_items[:MOST_BECAUSE])
+        if source == "similar-als":
+            return self._naming("SIMILAR", "Customers who take {} also take this", self.context_items[:MOST_BECAUSE])
         if source == "als":
             return self._naming("TASTE", "Customers who take {} also take this", self._nearest_factors(item))
         if source == "content":

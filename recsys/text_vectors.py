@@ -9,7 +9,7 @@ import numpy as np
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
 from recsys.decay import age_weeks, exponential
 from recsys.grouping import Groups
-from recsys.query import History
+from recsys.query import History, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
 INTEREST_WEEKS = 8.0
@@ -63,6 +63,10 @@ class TextVectors:
         weights = groups.sum(history.weights * exponential(age_weeks(history.times, at), INTEREST_WEEKS))
         known = groups.keys >= 0
         return self.mean(groups.keys[known], weights[known])
+
+    def interest_of(self, query: Query) -> Float32 | None:
+        """The interest of the query's user, worked out once a query."""
+        return query.remember((TextVectors, id(self)), lambda: self.interest(query.history, query.at))
 
     def mean(self, texts: Int32 | Int64, weights: Float64) -> Float32 | None:
         """Unit weighted mean (d,) of the ``MOST_ITEMS`` heaviest of ``texts``; None when there is none."""

@@ -114,7 +114,7 @@ class Worker:
 
 def threads_of(n_workers: int) -> int:
     """Threads of one worker: the cores shared out, but two at least, so that one long batch does not block a page."""
-    return max(2, len(os.sched_getaffinity(0)) // n_workers)
+    return max(2, (os.cpu_count() or 1) // n_workers)
 
 
 def _first_absence(store: SnapshotStore) -> NoSnapshot | Unavailable:

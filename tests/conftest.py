@@ -80,17 +80,16 @@ def open_shop(n_users: int = 120, n_items: int = 80, seed: int = 5) -> Shop:
             seconds = ((days + rng.normal(0, 0.7, len(days))).clip(0, N_DAYS - 0.01) * DAY_S).astype(int)
             rows += [(user, int(item), "purchase", int(second)) for second in seconds]
         n_tried = 35
-        for item, second in zip(
-            rng.choice(n_items, n_tried, p=taste), rng.integers(0, N_DAYS * DAY_S, n_tried), strict=True
-        ):
-            rows.append((user, int(item), "purchase" if rng.random() < 0.8 else "view", int(second)))
-    buyers, sold, types, seconds = zip(*rows, strict=True)
+        tried = rng.choice(n_items, n_tried, p=taste)
+        for item, moment in zip(tried, rng.integers(0, N_DAYS * DAY_S, n_tried), strict=True):
+            rows.append((user, int(item), "purchase" if rng.random() < 0.8 else "view", int(moment)))
+    buyers, sold, types, moments = zip(*rows, strict=True)
     events = pl.DataFrame(
         {
             "user_id": [f"user-{user:03d}" for user in buyers],
             "item_id": [f"item-{item:02d}" for item in sold],
             "event_type": types,
-            "timestamp": pl.from_epoch(pl.Series([FIRST_DAY + s for s in seconds]), "s").dt.replace_time_zone("UTC"),
+            "timestamp": pl.from_epoch(pl.Series([FIRST_DAY + s for s in moments]), "s").dt.replace_time_zone("UTC"),
             "quantity": [1 + (item % 3) for item in sold],
             "price": prices[list(sold)],
         }

@@ -27,9 +27,9 @@ class Closeness:
             part = slice(rows.starts[position], rows.starts[position + 1])
             items = rows.items[part]
             if context.factors is not None:
-                out[part, 0] = context.factors.factors[items] @ context.factors.user_vector(query.history, query.at)
+                out[part, 0] = context.factors.factors[items] @ context.factors.vector_of(query)
             if context.texts is not None:
-                interest = context.texts.interest(query.history, query.at)
+                interest = context.texts.interest_of(query)
                 texts = context.texts.text_of[items]
                 if interest is not None:
                     cosine = context.texts.vectors[texts] @ interest

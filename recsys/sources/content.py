@@ -33,4 +33,4 @@ class Content:
         """The ``k`` allowed items whose text is nearest to the user's interest."""
         if not len(query.history):
             return EMPTY_HITS
-        return nearest(self.texts, self.index, query, self.texts.interest(query.history, query.at), k)
+        return nearest(self.texts, self.index, query, self.texts.interest_of(query), k)

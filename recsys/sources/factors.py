@@ -26,7 +26,7 @@ class Factors:
         """The ``k`` allowed items with the largest inner product with the user's vector."""
         if not len(query.history):
             return EMPTY_HITS
-        vector = self.model.user_vector(query.history, query.at)
+        vector = self.model.vector_of(query)
         if not vector.any():
             return EMPTY_HITS  # none of the items has factors: every score would be 0, the order an accident
         rows, scores = self.index.search(vector, k, query.allowed[self.items])

@@ -88,17 +88,18 @@ def test_what_is_popular_says_so(shop: Snapshot, query_of: QueryOf) -> None:
     assert (reason.code, reason.text, reason.items.tolist()) == ("POPULAR", "Popular in the last 4 weeks", [])
 
 
-def test_a_similar_item_names_the_context_once_however_many_sources_agree(shop: Snapshot, query_of: QueryOf) -> None:
+def test_a_similar_item_names_the_context_and_says_in_which_way_it_is_similar(shop: Snapshot, query_of: QueryOf) -> None:
     query = query_of(shop, "", serving_config="similar", context_item_ids=("i01",))
     found = explained(shop, query)["Salt"]
-    assert [(reason.code, reason.text, reason.items.tolist()) for reason in found] == [
-        ("SIMILAR", "Goes with Bread", [1])
+    assert sorted((reason.code, reason.text, tuple(reason.items)) for reason in found) == [
+        ("CONTENT", "Similar to Bread", (1,)),
+        ("SIMILAR", "Customers who take Bread also take this", (1,)),
     ]
 
 
 def test_two_context_items_are_both_named(shop: Snapshot, query_of: QueryOf) -> None:
     query = query_of(shop, "", serving_config="similar", context_item_ids=("i01", "i02"))
-    assert explained(shop, query)["Salt"][0].text == "Goes with Bread and Tea 茶"
+    assert all("Bread and Tea 茶" in reason.text for reason in explained(shop, query)["Salt"])
 
 
 def test_the_source_of_the_best_rank_speaks_first_and_two_at_most(shop: Snapshot, query_of: QueryOf) -> None:
