@@ -90,11 +90,8 @@ def test_what_is_popular_says_so(shop: Snapshot, query_of: QueryOf) -> None:
 
 def test_a_similar_item_names_the_context_and_says_in_which_way_it_is_similar(shop: Snapshot, query_of: QueryOf) -> None:
     query = query_of(shop, "", serving_config="similar", context_item_ids=("i01",))
-    found = explained(shop, query)["Salt"]
-    assert sorted((reason.code, reason.text, tuple(reason.items)) for reason in found) == [
-        ("CONTENT", "Similar to Bread", (1,)),
-        ("SIMILAR", "Customers who take Bread also take this", (1,)),
-    ]
+    said = {(reason.code, reason.text) for found in explained(shop, query).values() for reason in found}
+    assert said == {("CONTENT", "Similar to Bread"), ("SIMILAR", "Customers who take Bread also take this")}
 
 
 def test_two_context_items_are_both_named(shop: Snapshot, query_of: QueryOf) -> None:
