@@ -1,6 +1,6 @@
 # `make help` lists what there is. Needs Python 3.11 and make; everything else goes into .venv.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # An index that serves CPU builds of torch, where the usual one would bring CUDA: make setup TORCH_INDEX=https://…
 TORCH_INDEX ?=
 PYTEST_WORKERS ?= 2

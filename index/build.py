@@ -14,7 +14,7 @@ from index.dataset import Profiles as ProfileTable
 from index.embed import embed
 from index.fit import Timeless, fit
 from index.frames import Frame, frame_of
-from index.gates import Gate, ann_recall, finite_share, gates_of, ratio
+from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_of, ratio
 from index.heads import HEADS, rows_of, top_lists, train
 from index.progress import Stages
 from index.scoring import lists_of_pipeline, lists_of_source
@@ -36,19 +36,20 @@ from recsys.text_column import TextColumn
 MOST_QUERIES = 10_000
 # Older windows keep this share of negatives at once; the heads thin further. The newest stays whole for validation.
 NEGATIVES_KEPT = 0.4
-# With fewer users a difference of NDCG is noise, and noise must not keep a snapshot from being published.
-LEAST_VALIDATED = 200
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A snapshot in memory; validation: task -> name -> metric -> value on the newest window, {} without one."""
+    """A snapshot in memory; validation: task -> name -> metric -> value on the newest window, {} without one;
+    n_validated: its users.
+    """
 
     snapshot: Snapshot
     validation: Tasks
     gates: tuple[Gate, ...]
     notes: tuple[str, ...]
+    n_validated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,14 @@ def _build(builder: Builder, *, end: int) -> Built:
     snapshot = builder.with_rankers(final.model, everything, rankers)
     with stages.stage("measure gates"):
         n_validated = len(newest[1]) if newest is not None else 0
-        values = _gate_values(snapshot, validation if n_validated >= LEAST_VALIDATED else {}, training.seed)
-        gates = gates_of(values, dataset.settings.gates)
-    return Built(snapshot, validation, gates, tuple(notes))
+        values = _gate_values(snapshot, validation, training.seed)
+        gates = gates_of(values, dataset.settings.gates, n_validated=n_validated)
+    if n_validated < LEAST_VALIDATED:
+        notes.append(
+            f"gates on NDCG@10 are not judged: the newest window has {n_validated} users, {LEAST_VALIDATED} are needed "
+            "(a limit given in recsys.toml is always judged)"
+        )
+    return Built(snapshot, validation, gates, tuple(notes), n_validated)
 
 
 def _train(builder: Builder, frames: list[Frame], names: tuple[str, ...]) -> dict[str, Forest]:

@@ -22,7 +22,7 @@ Encode = Callable[[Sequence[str]], Float32]
 
 def digests(model: str, texts: Sequence[str]) -> NDArray[np.bytes_]:
     """(n,) keys: 128 bits over the model's name and the text."""
-    prefix = hashlib.blake2b(model.encode(), digest_size=DIGEST_BYTES)
+    prefix = hashlib.blake2b(model.encode() + b"\0", digest_size=DIGEST_BYTES)
     out = []
     for text in texts:
         digest = prefix.copy()

@@ -26,6 +26,8 @@ DEFAULT_LIMITS: Mapping[str, float] = {
     "finite": 1.0,
     "max_bytes": 32e9,
 }
+# With fewer users a difference of NDCG is noise, and noise must not keep a snapshot from being published.
+LEAST_VALIDATED = 200
 N_QUERIES = 100
 K = 50
 
@@ -50,13 +52,20 @@ class Gate:
         return {"name": self.name, "value": self.value, "limit": float(self.limit), "passed": self.passed}
 
 
-def gates_of(values: Mapping[str, float | None], limits: Mapping[str, float]) -> tuple[Gate, ...]:
-    """A gate for each value, at the given limit or the default one; a value that is not finite counts as unmeasured."""
+def gates_of(values: Mapping[str, float | None], limits: Mapping[str, float], *, n_validated: int) -> tuple[Gate, ...]:
+    """A gate for each value, at the given limit or the default one; a value that is not finite counts as unmeasured.
+
+    So does a gate on NDCG whose limit is the default one when fewer than LEAST_VALIDATED users were scored.
+    """
     merged = {**DEFAULT_LIMITS, **limits}
-    return tuple(
-        Gate(name, None if value is None or not math.isfinite(value) else float(value), float(merged[name]))
-        for name, value in values.items()
-    )
+    few = n_validated < LEAST_VALIDATED
+
+    def measured(name: str, value: float | None) -> float | None:
+        if value is None or not math.isfinite(value) or (few and name.startswith("ndcg") and name not in limits):
+            return None
+        return float(value)
+
+    return tuple(Gate(name, measured(name, value), float(merged[name])) for name, value in values.items())
 
 
 def refuse_failed(gates: Sequence[Gate]) -> None:

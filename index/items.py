@@ -67,6 +67,8 @@ class Items:
         An item without a price of its own has the median price of its events.
         """
         known = table if table is not None else pl.DataFrame({"item_id": []}, schema={"item_id": pl.String})
+        if "category" in known.columns:
+            known = known.with_columns(levels(known["category"]).list.join(PATH_SEPARATOR).alias("category"))
         ids = pl.DataFrame({"item_id": pl.Series(item_ids, dtype=pl.String)})
         sold = (
             events.filter(pl.col("price").is_not_null())

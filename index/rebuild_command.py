@@ -10,11 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys.errors import GateFailed, InputError, NoSnapshot, RecsysError, SnapshotError
+from recsys.errors import GateFailed, InputError, NoSnapshot, RecsysError, SnapshotCorrupt, SnapshotError
 
 if TYPE_CHECKING:
     from index.build import Built
     from index.dataset import Dataset
+    from recsys.snapshot.signature import SigningKey, VerifyKey
     from recsys.snapshot.store import SnapshotStore
 
 PACKAGES = ("numpy", "faiss-cpu", "lightgbm", "implicit", "polars", "sentence-transformers", "torch")
@@ -73,6 +74,8 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from recsys.snapshot.store import SnapshotStore
 
     signing_key, verify_key = signing_key_from(os.environ), verify_key_from(os.environ)
+    if verify_key is not None:
+        refuse_unlike_keys(signing_key, verify_key)
     store = SnapshotStore(arguments.snapshots, verify_key=verify_key)
     started = time.time()
     with Stages() as stages, store.staging() as folder:
@@ -84,7 +87,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
             built.snapshot.write(SnapshotWriter(folder))
         n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         late = {"ndcg_vs_current": _against_current(store, built), "max_bytes": float(n_bytes)}
-        gates = (*built.gates, *gates_of(late, dataset.settings.gates))
+        gates = (*built.gates, *gates_of(late, dataset.settings.gates, n_validated=built.n_validated))
         SnapshotWriter(folder).json("report.json", report(dataset, built, gates, stages))
         refuse_failed(gates)
         with stages.stage("seal and publish"):
@@ -100,6 +103,18 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     done = "staged" if arguments.no_publish else "published"
     console.print(f"{done} {name}: {n_bytes / 1e6:,.0f} MB in {time.time() - started:,.0f} s", highlight=False)
     return 0
+
+
+def refuse_unlike_keys(signing: SigningKey | None, verifying: VerifyKey) -> None:
+    """Raise InputError now, not after minutes of work, when what this rebuild signs could not be published."""
+    from recsys.snapshot.signature import sign, verify
+
+    try:
+        verify(b"", None if signing is None else sign(b"", signing), verifying)
+    except SnapshotCorrupt as error:
+        raise InputError(
+            "RECSYS_VERIFY_KEY would refuse the new snapshot: RECSYS_SIGNING_KEY is missing or another key"
+        ) from error
 
 
 def _console() -> Any:

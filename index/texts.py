@@ -9,7 +9,6 @@ import polars as pl
 # Shorter ids are ordinary numbers and words too often ("7 Up" may well be item 7).
 SHORTEST_BARE_ID = 4
 
-_PATH_BREAK = r"\s+>\s+"
 _WORDS = r"[\p{L}\p{N}]+"
 
 
@@ -21,8 +20,9 @@ def item_texts(items: pl.DataFrame, columns: Sequence[str], item_ids: Sequence[s
     own id says nothing about it and is removed: ``(#123)`` always, a bare one from four characters on. White space is
     normalised. A run of letters without spaces (Chinese, Japanese) counts as one word and survives whole.
     """
+    one_line = (pl.col(column).str.replace_all(r"\s+", " ") for column in columns)
     known = items.select(
-        "item_id", *(pl.col(column).str.replace_all(_PATH_BREAK, "\n").alias(f"#{column}") for column in columns)
+        "item_id", *(line.str.replace_all(" > ", "\n", literal=True).name.prefix("#") for line in one_line)
     )
     order = pl.DataFrame({"item_id": pl.Series(item_ids, dtype=pl.String)})
     table = order.join(known, on="item_id", how="left", maintain_order="left")

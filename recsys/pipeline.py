@@ -18,6 +18,7 @@ from recsys.serving import Scope
 from recsys.sources.protocol import Source
 
 LOG = logging.getLogger(__name__)
+FILLING = "popular"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,15 @@ class Pipeline:
                 LOG.exception("source %s failed", depth.source)
                 failed.append(depth.source)
         columns = tuple(self.sources)
-        return unite(columns, [hits.get(name, EMPTY_HITS) for name in columns]), tuple(failed)
+        found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
+        short = query.limit - len(found)
+        for depth in query.config.depths:
+            # A page longer than all sources together is filled by the one that can go on: popularity.
+            if short > 0 and depth.source == FILLING and FILLING in hits:
+                wanted = min(query.limit + len(hits[FILLING]) + len(found), len(query.allowed))
+                hits[FILLING] = self.sources[FILLING].retrieve(replace(query, allowed=masks[depth.scope]), wanted)
+                found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
+        return found, tuple(failed)
 
     def _ranker(self, name: str) -> Ranker:
         """The named ranker, or reciprocal rank fusion where there was too little to train one on."""

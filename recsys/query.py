@@ -18,8 +18,8 @@ T = TypeVar("T")
 class History:
     """One user's interactions, newest first.
 
-    items (n,) int32 item numbers · times (n,) int64 epoch seconds, non-increasing · weights (n,) float32 > 0 ·
-    targets (n,) bool, True where the event was of a target type (an item counts as owned only through those).
+    items (n,) int32 item numbers · times (n,) int64 epoch seconds, non-increasing · weights (n,) float32 >= 0,
+    0 for a dislike · targets (n,) bool, True for an event of a target type (only those make an item owned).
     """
 
     items: Int32

@@ -49,7 +49,8 @@ class ItemStatistics:
     @classmethod
     def fit(cls, interactions: Interactions, n_items: int, at: int) -> ItemStatistics:
         """Count over interactions that all lie before ``at``. Memory: about 60 bytes an interaction."""
-        targets = interactions.targets
+        # What a user said they did not like makes nothing popular.
+        targets = interactions.targets & (interactions.weights > 0)
         users, items = interactions.users[targets].astype(np.int64), interactions.items[targets]
         ages = (at - interactions.times[targets]) / WEEK_S
         pairs = Groups.of(users * n_items + items)  # newest first within a pair, as the table is

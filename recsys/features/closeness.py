@@ -14,7 +14,10 @@ from recsys.features.rows import Rows
 
 @dataclass(frozen=True, slots=True)
 class Closeness:
-    """Inner product with the folded-in user vector, and cosine to the user's interest; NaN without either side."""
+    """Inner product with the folded-in user vector (0 for an item without factors), cosine to the user's interest.
+
+    NaN without a history, and without a text for the cosine.
+    """
 
     names: ClassVar[tuple[str, ...]] = ("als_closeness", "text_closeness")
 

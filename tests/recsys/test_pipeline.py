@@ -106,7 +106,7 @@ def test_when_every_source_fails_the_answer_is_empty_and_says_so(board: Snapshot
 
 def test_a_source_this_data_cannot_have_is_no_failure(board: Snapshot, query_of: QueryOf) -> None:
     config = ServingConfig("odd", (Depth("popular", 5), Depth("nowhere", 5)))
-    answer = board.pipeline.recommend(replace(query_of(board, "u00"), config=config))
+    answer = board.pipeline.recommend(replace(query_of(board, "u00", limit=5), config=config))
     assert answer.failed_sources == ()
     assert len(answer.slate) == 5
 
@@ -204,3 +204,16 @@ def test_the_union_is_in_item_order_with_holes_for_who_did_not_return_it() -> No
     np.testing.assert_array_equal(candidates.scores, np.array([[8, nan, 0.5], [9, nan, nan], [nan, nan, 0.4]], "f4"))
     np.testing.assert_array_equal(candidates.ranks, np.array([[1, nan, 0], [0, nan, nan], [nan, nan, 1]], "f4"))
     assert len(unite(("a",), [EMPTY_HITS])) == 0
+
+
+def test_a_page_longer_than_all_sources_together_is_filled_from_popularity(board: Snapshot, query_of: QueryOf) -> None:
+    shallow = ServingConfig("home", (Depth("history", 1), Depth("popular", 1, Scope.NEW)))
+    n_items = len(board.catalogue)
+    query = replace(query_of(board, "u00", limit=n_items), config=shallow)
+    answer = board.pipeline.recommend(query)
+    shown = set(answer.slate.items.tolist())
+    not_owned = set(np.flatnonzero(narrowed(query, Scope.NEW)).tolist())
+    assert shown >= not_owned
+    assert len(shown - not_owned) == 1
+    assert len(board.pipeline.recommend(replace(query, limit=2)).slate) == 2
+    assert len(board.pipeline.retrieve(replace(query, limit=2))[0]) == 2

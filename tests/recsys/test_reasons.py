@@ -67,7 +67,7 @@ def test_an_own_item_is_explained_by_the_users_own_record(
 def only(shop: Snapshot, query: Query, source: str, k: int) -> list[tuple[Reason, ...]]:
     """Reasons when ``source`` alone answers with items new to the user."""
     depths = tuple(replace(depth, k=k) for depth in shop.configs["home"].depths if depth.source == source)
-    asked = replace(query, config=replace(query.config, depths=depths))
+    asked = replace(query, limit=k, config=replace(query.config, depths=depths))
     return reasons(shop.model.context, asked, shop.pipeline.recommend(asked))
 
 
@@ -88,7 +88,9 @@ def test_what_is_popular_says_so(shop: Snapshot, query_of: QueryOf) -> None:
     assert (reason.code, reason.text, reason.items.tolist()) == ("POPULAR", "Popular in the last 4 weeks", [])
 
 
-def test_a_similar_item_names_the_context_and_says_in_which_way_it_is_similar(shop: Snapshot, query_of: QueryOf) -> None:
+def test_a_similar_item_names_the_context_and_says_in_which_way_it_is_similar(
+    shop: Snapshot, query_of: QueryOf
+) -> None:
     query = query_of(shop, "", serving_config="similar", context_item_ids=("i01",))
     said = {(reason.code, reason.text) for found in explained(shop, query).values() for reason in found}
     assert said == {("CONTENT", "Similar to Bread"), ("SIMILAR", "Customers who take Bread also take this")}
