@@ -58,7 +58,6 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
     item_ids = _ids("item_id", cleaned.events, cleaned.items)
     items = Items.of(
         cleaned.items,
-        cleaned.events,
         item_ids.to_list(),
         text_columns=settings.text.columns or (),
         attributes=settings.features.codes or (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.interactions import Interactions
+from recsys.prices import prices_as_of
 from recsys.profiles import Profiles
 from recsys.snapshot.snapshot import Model
 from recsys.sources.content import Content
@@ -52,6 +53,7 @@ class Timeless:
 def fit(timeless: Timeless, interactions: Interactions, n_users: int, *, at: int, seed: int) -> Model:
     """Sources and context as of ``at`` from ``interactions``, all of which lie before it."""
     n_items = len(timeless.catalogue)
+    catalogue = replace(timeless.catalogue, prices=prices_as_of(timeless.catalogue.prices, interactions))
     statistics = ItemStatistics.fit(interactions, n_items, at)
     popularity = statistics.column("users_4w") + 1e-3 * statistics.column("users_all")
     factors = _factors(interactions, n_users, n_items, at=at, seed=seed)
@@ -60,7 +62,7 @@ def fit(timeless: Timeless, interactions: Interactions, n_users: int, *, at: int
         texts = TextVectors.of(timeless.vectors, timeless.text_of, statistics.column("users_12w"))
         content = Content(texts, timeless.text_index)
     context = Context.of(
-        timeless.catalogue,
+        catalogue,
         statistics,
         profiles=timeless.profiles,
         factors=factors.model if factors else None,

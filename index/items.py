@@ -35,7 +35,7 @@ class Items:
     """n items in item-number order.
 
     titles: the id where there is none · texts: what is embedded, "" when nothing is known · categories: whole path with
-    " > " or "" · brands: "" unknown · prices (n,) float32, NaN unknown · in_stock (n,) bool, True when unknown ·
+    " > " or "" · brands: "" unknown · prices (n,) float32 as listed, NaN else · in_stock (n,) bool, True when unknown ·
     created_at (n,) int64 epoch seconds, 0 unknown · codes: family -> ``Codes``: category_1, category_2, … (prefixes of
     the path), brand, attribute columns.
     """
@@ -56,33 +56,22 @@ class Items:
     def of(
         cls,
         table: pl.DataFrame | None,
-        events: pl.DataFrame,
         item_ids: Sequence[str],
         *,
         text_columns: Sequence[str],
         attributes: Sequence[str],
     ) -> Items:
-        """The columns of ``item_ids`` from cleaned items (None: no such table) and events.
-
-        An item without a price of its own has the median price of its events.
-        """
+        """The columns of ``item_ids`` from cleaned items (None: no such table)."""
         known = table if table is not None else pl.DataFrame({"item_id": []}, schema={"item_id": pl.String})
         if "category" in known.columns:
             known = known.with_columns(levels(known["category"]).list.join(PATH_SEPARATOR).alias("category"))
         ids = pl.DataFrame({"item_id": pl.Series(item_ids, dtype=pl.String)})
-        sold = (
-            events.filter(pl.col("price").is_not_null())
-            .group_by("item_id")
-            .agg(pl.col("price").median().alias("#sold_at"))
-        )
-        rows = ids.join(known, on="item_id", how="left", maintain_order="left").join(
-            sold, on="item_id", how="left", maintain_order="left"
-        )
+        rows = ids.join(known, on="item_id", how="left", maintain_order="left")
         path = levels(_column(rows, "category", pl.String()))
         # The id again where a title is missing: it is what a person can still look up.
         titles = _one_line(_column(rows, "title", pl.String())).fill_null(rows["item_id"])
         brands = _one_line(_column(rows, "brand", pl.String()))
-        prices = _column(rows, "price", pl.Float64()).fill_null(rows["#sold_at"].cast(pl.Float64))
+        prices = _column(rows, "price", pl.Float64())
         in_stock = _column(rows, "in_stock", pl.Boolean()).fill_null(_column(rows, "stock", pl.Float64()) > 0)
         codes = {prefix.name: Codes.of(prefix) for prefix in category_prefixes(path)}
         if brands.null_count() < brands.len():

@@ -43,7 +43,7 @@ def tables(source: Path) -> dict[str, Callable[[], pl.DataFrame]]:
     households = pl.scan_parquet(source / "demographics.parquet")
     return {
         "events": lambda: events(lines).collect(),
-        "items": lambda: items(products, lines).collect(),
+        "items": lambda: items(products).collect(),
         "users": lambda: users(households).collect(),
     }
 
@@ -63,16 +63,15 @@ def events(lines: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def items(products: pl.LazyFrame, lines: pl.LazyFrame) -> pl.LazyFrame:
+def items(products: pl.LazyFrame) -> pl.LazyFrame:
     """One row a product: 92,331, in the order of the source.
 
-    category: department, category and type as a path without the levels that are missing · price: the median of its
-    lines' unit prices, null without a line that has one.
+    category: department, category and type as a path without the levels that are missing. No price is listed, for the
+    source has none but what was paid: a median over the year would carry the future into every evaluation.
     """
-    prices = lines.group_by("product_id").agg(price=_unit_price().median())
     path = [pl.col(level) for level in ("department", "product_category", "product_type")]
     named = products.with_columns(_title().alias("title"), item_id=_text("product_id"))
-    return named.join(prices, on="product_id", how="left", maintain_order="left").select(
+    return named.select(
         "item_id",
         # Thousands of products differ in nothing that is known; a list of equal lines would help nobody.
         pl.when(pl.len().over("title") > 1)
@@ -81,7 +80,6 @@ def items(products: pl.LazyFrame, lines: pl.LazyFrame) -> pl.LazyFrame:
         .alias("title"),
         pl.concat_str(path, separator=" > ", ignore_nulls=True).alias("category"),
         "brand",
-        "price",
         "department",
         "product_category",
         "product_type",

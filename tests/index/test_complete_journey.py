@@ -80,17 +80,18 @@ def test_every_line_is_a_purchase_with_its_unit_price(source: Path) -> None:
     ]
 
 
-def test_products_have_readable_titles_paths_without_gaps_and_the_median_of_their_prices(source: Path) -> None:
+def test_products_have_readable_titles_paths_without_gaps_and_no_price(source: Path) -> None:
     items = tables(source)["items"]()
-    assert items.select("item_id", "title", "category", "price").rows() == [
-        ("1", "Children's Apple Sauce, 50 oz, National", "GROCERY > FRUIT > CHILDREN'S  APPLE SAUCE", 2.0),
-        ("2", "Hosiery/Socks, Drug Gm, Private", "DRUG GM > HOSIERY/SOCKS", None),
-        ("3", "Miscellaneous, National", "MISCELLANEOUS", None),
-        ("4", "Bread: Italian/French, 50 oz, National (#4)", "PASTRY > BREAD > BREAD:ITALIAN/FRENCH", None),
-        ("5", "Bread: Italian/French, 50 oz, National (#5)", "PASTRY > BREAD > BREAD:ITALIAN/FRENCH", None),
+    assert items.select("item_id", "title", "category").rows() == [
+        ("1", "Children's Apple Sauce, 50 oz, National", "GROCERY > FRUIT > CHILDREN'S  APPLE SAUCE"),
+        ("2", "Hosiery/Socks, Drug Gm, Private", "DRUG GM > HOSIERY/SOCKS"),
+        ("3", "Miscellaneous, National", "MISCELLANEOUS"),
+        ("4", "Bread: Italian/French, 50 oz, National (#4)", "PASTRY > BREAD > BREAD:ITALIAN/FRENCH"),
+        ("5", "Bread: Italian/French, 50 oz, National (#5)", "PASTRY > BREAD > BREAD:ITALIAN/FRENCH"),
     ]
     attributes = {"department", "product_category", "product_type", "package_size", "manufacturer_id", "brand"}
     assert attributes < set(items.columns)
+    assert "price" not in items.columns
 
 
 def test_households_keep_their_profiles(source: Path) -> None:

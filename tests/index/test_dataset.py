@@ -118,7 +118,7 @@ def test_the_same_rows_are_the_same_dataset_in_every_format(
     assert items.texts == ["Green tea. Drinks", "Drinks", "Cup", "", "绿茶 特级. Drinks. Tea"]
     assert items.categories == ["Drinks > Tea", "Drinks", "", "", "Drinks > Tea"]
     assert items.brands == [""] * 5
-    np.testing.assert_array_equal(items.prices, floats([1.25, 7, np.nan, np.nan, 0]))
+    np.testing.assert_array_equal(items.prices, floats([1.25, 7, np.nan, np.nan, np.nan]))
     assert items.in_stock.tolist() == [True, True, True, True, False]
     assert items.created_at.tolist() == [0] * 5
     assert {name: (codes.codes.tolist(), codes.labels) for name, codes in items.codes.items()} == {
@@ -148,7 +148,7 @@ def test_without_items_and_users_the_catalogue_is_what_events_name(tmp_path: Pat
     assert data.items.titles == ["a", "b"]
     assert data.items.texts == ["", ""]
     assert data.items.codes == {}
-    np.testing.assert_array_equal(data.items.prices, floats([2, np.nan]))
+    np.testing.assert_array_equal(data.items.prices, floats([np.nan, np.nan]))
     assert data.users.columns == {}
     assert "text columns: none, so content has nothing to say" in data.choices
 
@@ -158,14 +158,14 @@ def test_one_user_and_one_item_are_enough(tmp_path: Path) -> None:
     assert (data.user_ids, data.item_ids, len(data.interactions)) == (["u"], ["i"], 1)
 
 
-def test_an_item_without_a_price_has_the_median_of_its_events(tmp_path: Path) -> None:
+def test_only_a_listed_price_is_a_price_whatever_the_columns_are_called(tmp_path: Path) -> None:
     sold = [event("u", "a", at=START + n, price=price) for n, price in enumerate([1.0, 9.0, 2.0])]
     items: list[Row] = [
         {"item_id": "a", "price": None, "sold_at": "market"},
         {"item_id": "b", "price": 4.0, "sold_at": "shop"},
     ]
     data = read(write(tmp_path, *sold, items=items))
-    assert data.items.prices.tolist() == [2.0, 4.0]
+    np.testing.assert_array_equal(data.items.prices, floats([np.nan, 4]))
 
 
 def test_purchases_in_any_spelling_are_the_target(tmp_path: Path) -> None:
