@@ -17,7 +17,7 @@ READY := $(VENV)/.ready
 DEMO := .demo
 SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 PROTOS := protos/recommender/v1
-PROTOC = $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
+PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
 .PHONY: help setup test check proto bench bench-swap demo clean
 .DEFAULT_GOAL := help

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -22,7 +23,9 @@ def regenerated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         outputs = [f"--{plugin}_out={out}" for plugin in plugins]
         includes = ["-I.", f"-I{sysconfig.get_path('purelib')}"]
         command = [sys.executable, "-m", "grpc_tools.protoc", *includes, *outputs, *names]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        # protoc looks for its plugins on the path, where an environment that is not activated is missing.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "PATH": path})
     return out / FOLDER
 
 
