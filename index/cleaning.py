@@ -68,10 +68,12 @@ def clean(tables: Tables, settings: Settings, *, now: int, until: int | None = N
     events = typed.select("user_id", "item_id", "event_type", "time", *_NUMBERS).filter(outcome == KEPT)
     rejections = Rejections.of(outcome, _CODES)
     n_after_until = int((outcome == AFTER_UNTIL).sum())
+    if not events.height and until is not None and n_after_until:
+        # Said first: the few unreadable rows, all that is left of the table, would hide the cause.
+        raise InputError(f"no event before {_iso(until)} is left of {typed.height:,} rows{_because(rejections)}{hint}")
     _refuse_too_many(rejections, typed.height - n_after_until, "events", settings, hint=hint)
     if not events.height:
-        before = f" before {_iso(until)}" if until is not None and n_after_until else ""
-        raise InputError(f"no event{before} is left after cleaning {typed.height:,} rows{_because(rejections)}{hint}")
+        raise InputError(f"no event is left after cleaning {typed.height:,} rows{_because(rejections)}{hint}")
     items = users = None
     items_report = users_report = None
     if items_table is not None:

@@ -38,7 +38,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from index.build import Builder, build
-    from index.evaluation import evaluate
+    from index.evaluation import Cut, evaluate
     from index.loading import load_for
     from index.progress import Stages
     from index.reporting import metrics_table, plain
@@ -46,9 +46,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     split = arguments.split_at
     with Stages() as stages:
         dataset, _ = load_for(arguments.data, arguments.config, until=split, stages=stages)
-        built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=split)
         end = None if arguments.horizon_days is None else split + arguments.horizon_days * 86_400
-        tasks, facts = evaluate(arguments.data, dataset, built.snapshot, start=split, end=end, stages=stages)
+        with stages.stage("read the truth"):
+            cut = Cut.read(arguments.data, dataset, start=split, end=end)
+        built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=split)
+        tasks, facts = evaluate(dataset, built.snapshot, cut, stages)
     Console(width=None if os.isatty(1) else 160).print(
         metrics_table(tasks, f"After {facts['split_at']}: {facts['n_users']}")
     )

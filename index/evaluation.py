@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,26 +28,38 @@ from recsys.snapshot.snapshot import Snapshot
 TASKS = (("all", "home"), ("novel", "discover"))
 
 
-def evaluate(
-    folder: Path, dataset: Dataset, snapshot: Snapshot, *, start: int, end: int | None, stages: Stages
-) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, Any]]:
-    """task -> name -> metric -> mean over users, and the facts of the cut.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What happened after ``start`` (epoch seconds): the truth of each task, its items numbered below ``n_items``."""
 
-    The truth comes from the raw rows in [start, end), before any cleaning, so that nothing cleaning does can flatter;
-    items never seen before ``start`` stay in it and count against every list.
-    """
-    with stages.stage("read the truth"):
+    start: int
+    truths: Mapping[str, Truth]
+    n_items: int
+
+    @classmethod
+    def read(cls, folder: Path, dataset: Dataset, *, start: int, end: int | None) -> Cut:
+        """From the raw rows in [start, end), before any cleaning, so that nothing cleaning does can flatter.
+
+        Items never seen before ``start`` stay in it and count against every list. InputError when there is no truth.
+        """
         truth, n_items = raw_truth(folder, dataset, start=start, end=end)
+        if not len(truth):
+            raise InputError("no user with an event before the split has a target event after it: nothing to score")
         owned = dataset.interactions.targets
         novel = truth.without(dataset.interactions.users[owned], dataset.interactions.items[owned], n_items)
-    if not len(truth):
-        raise InputError("no user with an event before the split has a target event after it: nothing to score")
-    exposure = _exposure(dataset, snapshot, n_items)
+        return cls(start, {"all": truth, "novel": novel}, n_items)
+
+
+def evaluate(
+    dataset: Dataset, snapshot: Snapshot, cut: Cut, stages: Stages
+) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, Any]]:
+    """task -> name -> metric -> mean over users, and the facts of the cut."""
+    exposure = _exposure(dataset, snapshot, cut.n_items)
     with threadpool_limits(1, "blas"):
-        tasks = _score(dataset, snapshot, {"all": truth, "novel": novel}, exposure, at=start, stages=stages)
+        tasks = _score(dataset, snapshot, cut.truths, exposure, at=cut.start, stages=stages)
     facts = {
-        "split_at": datetime.fromtimestamp(start, UTC).isoformat(),
-        "n_users": {"all": len(truth), "novel": len(novel)},
+        "split_at": datetime.fromtimestamp(cut.start, UTC).isoformat(),
+        "n_users": {task: len(truth) for task, truth in cut.truths.items()},
         "n_items": len(dataset.item_ids),
     }
     return tasks, facts

@@ -226,7 +226,7 @@ def _keys(path: Path, *, limit: int | None) -> list[str]:
                 break
             try:
                 row = json.loads(line.decode("utf-8-sig"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(row, dict):
                 names.update(dict.fromkeys(row))

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recsys.errors import InputError
 from server.batch_files import Output, read_users
-from server.channel import add_target, connect, sentence_of, timestamp_of_iso
+from server.channel import EXIT_CODES, add_target, connect, sentence_of, timestamp_of_iso
 from server.export import Export, ExportFailed, Totals, Wish, all_users
 
 ALL = "all"
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         totals = _export(options.target, users, wish, output)
     except InputError as error:
         return _failed(str(error), 2)
+    except UnicodeEncodeError:
+        return _failed("an argument is not UTF-8 text", 2)
     except ExportFailed as error:
         return _failed(str(error), 1)
     except grpc.RpcError as error:
@@ -93,7 +95,9 @@ def _limit(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="recsys-batch", description="Fetch recommendations for many users.")
+    parser = argparse.ArgumentParser(
+        prog="recsys-batch", description="Fetch recommendations for many users.", epilog=EXIT_CODES
+    )
     add_target(parser)
     parser.add_argument(
         "--users", metavar="FILE|all", required=True, help="one id a line, Parquet with user_id, or all"

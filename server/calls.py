@@ -14,7 +14,9 @@ from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from recsys.errors import InvalidRequest, Violation
 from recsys.query import Recommendation
+from server.decoding import UNDECODABLE
 from server.statuses import DeadlinePassed, is_expected, status_of
 
 LOG = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ def rpc(
         try:
             # The pool's queue may have outlasted the caller's patience.
             call.check_deadline()
+            if request is UNDECODABLE:
+                raise InvalidRequest([Violation("request", "the request must be a message of the method's type")])
             response = method(self, request, call)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status and a log line
             failure = error

@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 
 from recsys.errors import InputError
 
+EXIT_CODES = "Exit codes: 0 done, 1 the server failed or refused, 2 bad arguments or files."
 DEFAULT_TARGET = "127.0.0.1:50051"
 LARGEST_ANSWER = 64 * 1024 * 1024
 CALL_TIMEOUT_S = 10
@@ -75,7 +76,15 @@ def sentence_of(error: grpc.RpcError, target: str) -> str:
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the flag --target; RECSYS_TARGET stands in for it."""
     default = os.environ.get("RECSYS_TARGET", DEFAULT_TARGET)
-    parser.add_argument("--target", metavar="HOST:PORT", default=default, help="default %(default)s")
+    parser.add_argument("--target", metavar="HOST:PORT", type=_target, default=default, help="default %(default)s")
+
+
+def _target(text: str) -> str:
+    """A target that gRPC can make something of: its own complaints are pages of its insides."""
+    port = text.rpartition(":")[2]
+    if not text.strip() or (port.isdecimal() and int(port) > 65_535):
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT with a port up to 65535, got {text!r}")
+    return text
 
 
 def timestamp_of_iso(text: str) -> Timestamp:

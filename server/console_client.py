@@ -16,7 +16,7 @@ from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUs
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.errors import InputError
 from server import console_tables
-from server.channel import CALL_TIMEOUT_S, add_target, connect, sentence_of, timestamp_of_iso
+from server.channel import CALL_TIMEOUT_S, EXIT_CODES, add_target, connect, sentence_of, timestamp_of_iso
 
 Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
 
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shown = command(channel, options)
     except InputError as error:
         return _failed(str(error), 2)
+    except UnicodeEncodeError:
+        return _failed("an argument is not UTF-8 text", 2)
     except grpc.RpcError as error:
         return _failed(sentence_of(error, options.target), 1)
     console_tables.console().print(shown)
@@ -76,7 +78,9 @@ def _explain(options: argparse.Namespace) -> Explain.ValueType:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="recsys-client", description="Ask a running recsys-server.")
+    parser = argparse.ArgumentParser(
+        prog="recsys-client", description="Ask a running recsys-server.", epilog=EXIT_CODES
+    )
     commands = parser.add_subparsers(required=True, metavar="recommend|similar|status|users")
 
     recommend = commands.add_parser("recommend", help="the list for one user")

@@ -25,6 +25,7 @@ from recsys.errors import InputError, NoSnapshot, SnapshotError, Unavailable
 from recsys.snapshot.signature import key_text, verify_key
 from recsys.snapshot.store import SnapshotStore
 from server.clock import CLOCKS
+from server.decoding import Decoding
 from server.live import Live
 from server.log import configure
 from server.recommendation import Recommendations
@@ -71,6 +72,7 @@ class Worker:
         self._watcher = Watcher(store, self._live, on_serving=self._on_serving, interval_s=settings.poll_s)
         self._server = grpc.server(
             ThreadPoolExecutor(threads_of(settings.workers), thread_name_prefix="call"),
+            interceptors=[Decoding()],
             maximum_concurrent_rpcs=settings.max_concurrent,
             options=_options(settings),
         )
