@@ -26,10 +26,10 @@ from recsys.evaluation.truth import Truth
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.ranker import Forest
 from recsys.serving import built_in
-from recsys.snapshot.snapshot import Model, Snapshot
 from recsys.text_column import TextColumn
 
 # More queries a window teach the forest nothing new, and bound memory: 10,000 x 260 rows x 90 features = 0.9 GB.

@@ -23,7 +23,7 @@ from recsys.arrays import Int32, frozen
 from recsys.errors import InputError
 from recsys.evaluation.metrics import Exposure, beyond_accuracy, per_user
 from recsys.evaluation.truth import Truth
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 
 TASKS = (("all", "home"), ("novel", "discover"))
 

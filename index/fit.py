@@ -11,9 +11,9 @@ from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.interactions import Interactions
+from recsys.model import Model
 from recsys.prices import prices_as_of
 from recsys.profiles import Profiles
-from recsys.snapshot.snapshot import Model
 from recsys.sources.content import Content
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular

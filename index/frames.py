@@ -11,7 +11,7 @@ from recsys.arrays import Bool, Float32, Int32, Int64, frozen
 from recsys.ask import Ask, resolve
 from recsys.evaluation.truth import Truth
 from recsys.features.assemble import assemble
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 
 CHUNK = 128
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.arrays import Float32
 from recsys.errors import GateFailed
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 from recsys.vector_index import VectorIndex, exact_search
 
 # What a gate's value is held against when recsys.toml does not say otherwise.

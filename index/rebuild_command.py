@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -78,8 +79,10 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         refuse_unlike_keys(signing_key, verify_key)
     store = SnapshotStore(arguments.snapshots, verify_key=verify_key)
     started = time.time()
-    with Stages() as stages, store.staging() as folder:
+    with Stages() as stages, ExitStack() as staged:
+        # Read first: tables that cannot be used must not leave so much as an empty snapshot folder behind.
         dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages)
+        folder = staged.enter_context(store.staging())
         built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=end)
         for note in built.notes:
             stages.print(f"note: {note}")
@@ -140,9 +143,9 @@ def _against_current(store: SnapshotStore, built: Built) -> float | None:
 def _commit(
     store: SnapshotStore, folder: Path, dataset: Dataset, built: Built, *, gates: list[dict[str, Any]], key: Any
 ) -> str:
+    from recsys.model import Snapshot
     from recsys.snapshot.files import SnapshotReader
     from recsys.snapshot.manifest import Manifest
-    from recsys.snapshot.snapshot import Snapshot
 
     snapshot = built.snapshot
     manifest = Manifest.seal(

@@ -9,8 +9,8 @@ import numpy as np
 from recsys.arrays import Int32
 from recsys.ask import Ask, resolve
 from recsys.evaluation.metrics import DEEP
+from recsys.model import Snapshot
 from recsys.query import EMPTY_HITS
-from recsys.snapshot.snapshot import Snapshot
 
 CHUNK = 128
 Advance = Callable[[int], None]

@@ -23,9 +23,9 @@ from protos.recommender.v1.recommendation_service_pb2 import (
 from recsys.arrays import Int32
 from recsys.ask import Ask, Resolved
 from recsys.catalogue import Catalogue
+from recsys.model import Snapshot
 from recsys.query import Provenance, Query, Recommendation
 from recsys.reasons import reasons as reasons_of
-from recsys.snapshot.snapshot import Snapshot
 
 LARGEST_PAGE = 200
 DEFAULT_SERVING_CONFIG = "home"

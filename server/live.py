@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recsys.errors import RecsysError, SnapshotCorrupt
+from recsys.model import Snapshot
 from recsys.snapshot.manifest import Manifest
-from recsys.snapshot.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from protos.recommender.v1.recommendation_service_pb2 import (
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceServicer
 from recsys.ask import Ask, Resolved, resolve
 from recsys.errors import RecsysError
+from recsys.model import Snapshot
 from recsys.query import Recommendation
-from recsys.snapshot.snapshot import Snapshot
 from server.calls import Call, rpc
 from server.clock import Clock
 from server.conversion import Shape, ask_of, response_of, shape_of, similar_ask_of

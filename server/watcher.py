@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from recsys.errors import NoSnapshot, RecsysError, SnapshotError
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 from recsys.snapshot.store import SnapshotStore
 from server.live import Live, Serving
 

@@ -31,8 +31,8 @@ from protos.recommender.v1.recommendation_service_pb2 import (
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
+from recsys.model import Snapshot
 from recsys.serving import Scope
-from recsys.snapshot.snapshot import Snapshot
 from recsys.snapshot.store import SnapshotStore
 from server.channel import connect
 

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from recsys.ask import Ask
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 from recsys.snapshot.store import SnapshotStore
 
 Rebuild = Callable[..., Any]

@@ -15,9 +15,9 @@ from recsys.evaluation.truth import Truth
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.model import Snapshot
 from recsys.profiles import Profiles
 from recsys.serving import built_in
-from recsys.snapshot.snapshot import Snapshot
 from recsys.text_column import TextColumn
 
 START, DAY = 1_500_000_000, 86_400

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recsys.ask import Ask
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 from recsys.snapshot.store import SnapshotStore
 
 Run = Callable[..., Any]

@@ -17,7 +17,7 @@ import pytest
 from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.errors import SnapshotError
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 from recsys.snapshot.store import SnapshotStore
 from server.channel import connect
 

@@ -17,9 +17,9 @@ from recsys.context import Context
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.serving import built_in
-from recsys.snapshot.snapshot import Model, Snapshot
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
 from recsys.statistics import ItemStatistics

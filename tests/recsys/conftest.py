@@ -17,11 +17,11 @@ from recsys.context import Context
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.query import Candidates, History, Query
 from recsys.ranker import Forest
 from recsys.serving import ServingConfig, built_in
-from recsys.snapshot.snapshot import Model, Snapshot
 from recsys.sources.content import Content
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular

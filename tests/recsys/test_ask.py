@@ -7,8 +7,8 @@ import pytest
 
 from recsys.ask import Ask, resolve
 from recsys.errors import InvalidRequest, NotFound
+from recsys.model import Snapshot
 from recsys.query import Query
-from recsys.snapshot.snapshot import Snapshot
 
 DAY = 86_400
 

@@ -12,9 +12,9 @@ from index.factorise import AlsSettings, factorise
 from recsys.arrays import frozen
 from recsys.histories import Histories
 from recsys.interactions import Interactions
+from recsys.model import Snapshot
 from recsys.query import EMPTY_HISTORY, History, Query
 from recsys.serving import ServingConfig
-from recsys.snapshot.snapshot import Snapshot
 from recsys.sources.factors import Factors
 from recsys.sources.own_history import OwnHistory
 from recsys.sources.popular import Popular

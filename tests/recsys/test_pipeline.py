@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from recsys.arrays import Float32, Float64, frozen
+from recsys.model import Snapshot
 from recsys.pipeline import Pipeline, narrowed, unite
 from recsys.query import EMPTY_HITS, Hits, Query, Recommendation
 from recsys.ranker import Forest
 from recsys.serving import Depth, Scope, ServingConfig
-from recsys.snapshot.snapshot import Snapshot
 
 QueryOf = Callable[..., Query]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recsys.model import Snapshot
 from recsys.query import Query, Recommendation
 from recsys.reasons import Reason, reasons
-from recsys.snapshot.snapshot import Snapshot
 
 TITLES = ["Milk", "Bread", "Tea 茶", "Jam", "Rice", "Salt", "Soap", "Oats"]
 QueryOf = Callable[..., Query]

@@ -13,11 +13,11 @@ import pytest
 
 from recsys.ask import Ask, resolve
 from recsys.errors import SchemaMismatch, SnapshotCorrupt
+from recsys.model import Snapshot
 from recsys.ranker import Forest
 from recsys.snapshot.canonical import canonical, parsed
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.snapshot.manifest import MANIFEST, Manifest
-from recsys.snapshot.snapshot import Snapshot
 
 CONFIGS = ("home", "discover", "buy-again")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from recsys.arrays import Bool, frozen
+from recsys.model import Snapshot
 from recsys.query import Hits, Query
-from recsys.snapshot.snapshot import Snapshot
 from recsys.sources.protocol import Source
 
 NAMES = ("history", "popular", "als", "similar-als", "content", "similar-content")

@@ -21,11 +21,11 @@ from recsys.context import Context
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.serving import built_in
 from recsys.snapshot.files import SnapshotWriter
 from recsys.snapshot.manifest import Manifest
-from recsys.snapshot.snapshot import Model, Snapshot
 from recsys.snapshot.store import SnapshotStore
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular

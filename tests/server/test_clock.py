@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.snapshot.snapshot import Snapshot
+from recsys.model import Snapshot
 from recsys.snapshot.store import SnapshotStore
 from server.clock import CLOCKS
 from server.live import Serving

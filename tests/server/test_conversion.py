@@ -18,8 +18,8 @@ from protos.recommender.v1.recommendation_service_pb2 import (
 )
 from recsys.arrays import frozen
 from recsys.ask import Ask, Resolved, resolve
+from recsys.model import Snapshot
 from recsys.query import Provenance, Recommendation, Slate
-from recsys.snapshot.snapshot import Snapshot
 from server.conversion import Shape, ask_of, response_of, seconds_of, shape_of, similar_ask_of
 
 NOW = 1_500_000_001

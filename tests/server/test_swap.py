@@ -23,9 +23,9 @@ from protos.recommender.v1.recommendation_service_pb2_grpc import (
     add_RecommendationServiceServicer_to_server,
 )
 from recsys.errors import NoSnapshot
+from recsys.model import Snapshot
 from recsys.pipeline import Pipeline
 from recsys.query import Query, Recommendation
-from recsys.snapshot.snapshot import Snapshot
 from recsys.snapshot.store import SnapshotStore
 from server.clock import CLOCKS
 from server.live import Live, Serving

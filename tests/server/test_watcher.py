@@ -120,7 +120,7 @@ def test_a_snapshot_whose_golden_answers_do_not_replay_is_refused(
     version = publish(tmp_path, 1)
     follower = Follower(tmp_path)
     # The files are whole; what differs is the code that answers.
-    monkeypatch.setattr("recsys.snapshot.snapshot.Snapshot.answer", lambda self, ask: ("other",))
+    monkeypatch.setattr("recsys.model.Snapshot.answer", lambda self, ask: ("other",))
 
     with caplog.at_level(logging.ERROR):
         assert follower.look() is None

@@ -10,8 +10,8 @@ import pytest
 
 from recsys.arrays import Float32
 from recsys.features.assemble import assemble
+from recsys.model import Snapshot
 from recsys.query import Candidates, Query
-from recsys.snapshot.snapshot import Snapshot
 
 WEEK = 7.0
 PRICES = [2.0, 8.0, math.nan, 4.0, 5.0]

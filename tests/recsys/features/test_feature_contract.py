@@ -10,8 +10,8 @@ import pytest
 
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.features.rows import stack
+from recsys.model import Snapshot
 from recsys.query import Candidates, Query
-from recsys.snapshot.snapshot import Snapshot
 
 FAMILIES = ("Retrieval", "Repeat", "ItemColumns", "UserColumns", "Affinity", "Closeness", "ProfileColumns")
 Asked = list[tuple[Query, Candidates]]

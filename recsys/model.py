@@ -1,4 +1,4 @@
-"""A loaded snapshot: everything an answer needs, ready to answer."""
+"""What has been fitted, and the snapshot around it: everything an answer needs, ready to answer."""
 
 from __future__ import annotations
 
