@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.factorise import AlsSettings, factorise
+from index.ease import EaseSettings, fit_ease
+from index.factorise import AlsSettings, factorise, preferences
+from index.neighbours import followers, item_neighbours, user_neighbours
+from index.segments import fit_segments
 from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.context import Context
@@ -14,9 +17,11 @@ from recsys.interactions import Interactions
 from recsys.model import Model
 from recsys.prices import prices_as_of
 from recsys.profiles import Profiles
+from recsys.sources.affinity import AffinityPopular
 from recsys.sources.content import Content
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
+from recsys.sources.stored import StoredSource
 from recsys.statistics import ItemStatistics
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
@@ -68,7 +73,39 @@ def fit(timeless: Timeless, interactions: Interactions, n_users: int, *, at: int
         factors=factors.model if factors else None,
         texts=content.texts if content else None,
     )
-    return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content)
+    more = _more(timeless, context, interactions, n_users, at=at, seed=seed)
+    return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content, more)
+
+
+def _more(
+    timeless: Timeless, context: Context, interactions: Interactions, n_users: int, *, at: int, seed: int
+) -> tuple[StoredSource, ...]:
+    """Collaborative and popularity sources beside matrix factorisation; those the data has nothing for are left out."""
+    statistics, n_items = context.statistics, len(context.catalogue)
+    table = preferences(interactions, n_users, n_items, at)
+    users_12w = np.expm1(statistics.column("users_12w"))
+    groups = _groups(context)
+    found: list[StoredSource | None] = [
+        fit_ease(table, settings=EaseSettings(), seed=seed),
+        item_neighbours(table),
+        user_neighbours(table, interactions, at),
+        followers(interactions, n_items),
+        AffinityPopular.of(groups, frozen(users_12w, np.float32)) if groups is not None else None,
+        fit_segments(timeless.profiles, interactions, n_items, at),
+        Popular.of(statistics.column("first_chance_8w"), "first"),
+        Popular.of(statistics.column("popularity_2w"), "trending"),
+    ]
+    return tuple(source for source in found if source is not None)
+
+
+def _groups(context: Context) -> Int32 | None:
+    """The groups popularity is split by: the finest categories that still hold ten items each, else brands."""
+    chosen: Int32 | None = None
+    for name, codes in context.catalogue.codes.items():
+        n_groups = len(np.unique(codes[codes >= 0]))
+        if n_groups > 1 and (chosen is None or (name.startswith("category") and 10 * n_groups <= len(codes))):
+            chosen = codes
+    return chosen
 
 
 def _factors(interactions: Interactions, n_users: int, n_items: int, *, at: int, seed: int) -> Factors | None:

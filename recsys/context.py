@@ -23,7 +23,8 @@ class Context:
     """Fitted state as of ``statistics.at``; training builds one a window, the server reads one from the snapshot.
 
     families: code family -> int32 (n_items,), -1 missing (the catalogue's own and their crosses) ·
-    shares: family -> float32 (n_items,), an item's share of its group's users in the last 12 weeks ·
+    shares: family -> float32 (n_items,), an item's share of its group's users in the last 12 weeks, first_shares: of
+    those new to it in the last 8 ·
     factors / texts: None when the data had nothing to fit them on.
     """
 
@@ -31,6 +32,7 @@ class Context:
     statistics: ItemStatistics
     families: Mapping[str, Int32]
     shares: Mapping[str, Float32]
+    first_shares: Mapping[str, Float32]
     profiles: Profiles
     factors: ItemFactors | None
     texts: TextVectors | None
@@ -48,8 +50,11 @@ class Context:
         """Derive families and shares; both are cheap (milliseconds for 100,000 items) and never stored."""
         families = code_families(catalogue.codes)
         users = np.expm1(statistics.column("users_12w"))
-        shares = {name: _share(codes, users) for name, codes in families.items()}
-        return cls(catalogue, statistics, families, shares, profiles, factors, texts)
+        shares = {name: _share(codes, users, 1.0) for name, codes in families.items()}
+        first = statistics.column("first_rate_8w")
+        floor = float(first.max(initial=0.0)) / 100
+        first_shares = {name: _share(codes, first, floor) for name, codes in families.items()}
+        return cls(catalogue, statistics, families, shares, first_shares, profiles, factors, texts)
 
 
 def code_families(codes: Mapping[str, Int32]) -> dict[str, Int32]:
@@ -85,9 +90,9 @@ def _same_partition(a: Int32, b: Int32) -> bool:
     return n_pairs == len(np.unique(a)) == len(np.unique(b))
 
 
-def _share(codes: Int32, users: Float32) -> Float32:
+def _share(codes: Int32, users: Float32, prior: float) -> Float32:
     known = codes >= 0
     total = np.bincount(codes[known], weights=users[known].astype(np.float64), minlength=1)
     share = np.full(len(codes), np.nan, np.float32)
-    share[known] = users[known] / (total[codes[known]] + 1.0)
+    share[known] = users[known] / (total[codes[known]] + prior + 1e-12)
     return frozen(share, np.float32)

@@ -27,6 +27,7 @@ from recsys.sources.own_history import OwnHistory
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Source
 from recsys.sources.similar import SimilarContent, SimilarFactors
+from recsys.sources.stored import StoredSource, read_sources, write_sources
 from recsys.statistics import ItemStatistics
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
@@ -40,6 +41,7 @@ class Model:
     popular: Popular
     factors: Factors | None
     content: Content | None
+    more: tuple[StoredSource, ...] = ()
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -49,12 +51,12 @@ class Model:
             sources += [self.factors, SimilarFactors(self.factors)]
         if self.content is not None:
             sources += [self.content, SimilarContent(self.content.texts, self.content.index)]
-        return {source.name: source for source in sources}
+        return {source.name: source for source in (*sources, *self.more)}
 
     def pipeline(self, rankers: Mapping[str, Forest]) -> Pipeline:
         """The online path over this model."""
         sources = self.sources
-        return Pipeline(self.context, sources, families_of(self.context, tuple(sources)), rankers)
+        return Pipeline(self.context, sources, families_of(self.context, sources), rankers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Snapshot:
         if self.model.content is not None:
             self.model.content.texts.write(out)
             self.model.content.index.write(out, "content")
+        write_sources(out, self.model.more)
         for name, ranker in self.rankers.items():
             out.text(f"rankers/{name}.txt", ranker.text)
         out.json("rankers.json", sorted(self.rankers))
@@ -132,8 +135,8 @@ class Snapshot:
             factors=factors.model if factors else None,
             texts=content.texts if content else None,
         )
-        model = Model(context, Popular.read(src), factors, content)
-        names = feature_names(families_of(context, tuple(model.sources)))
+        model = Model(context, Popular.read(src), factors, content, read_sources(src))
+        names = feature_names(families_of(context, model.sources))
         if names != manifest.features:
             raise SchemaMismatch("the snapshot was trained on other features than this version of the code computes")
         rankers = {name: Forest.of_text(src.text(f"rankers/{name}.txt"), names) for name in src.json("rankers.json")}

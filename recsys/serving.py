@@ -71,6 +71,14 @@ def built_in() -> dict[str, ServingConfig]:
         Depth("popular", 50, Scope.NEW),
         Depth("similar-als", 30, Scope.NEW),
         Depth("similar-content", 20, Scope.NEW),
+        Depth("ease", 60, Scope.NEW),
+        Depth("item-knn", 30, Scope.NEW),
+        Depth("user-knn", 40, Scope.NEW),
+        Depth("next", 30, Scope.NEW),
+        Depth("affinity", 40, Scope.NEW),
+        Depth("segment", 20, Scope.NEW),
+        Depth("first", 40, Scope.NEW),
+        Depth("trending", 20, Scope.NEW),
     )
     configs = (
         ServingConfig("home", (Depth("history", 120), *new), ranker="home"),

@@ -24,19 +24,25 @@ NAMES = (
     "first_rate_4w",
     "first_rate_8w",
     "age_weeks",
+    "users_1w",
+    "popularity_2w",
+    "first_chance_8w",
+    "season",
 )
 GAP_PRIOR_PAIRS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class ItemStatistics:
-    """values (n_items, 11) float32, columns ``NAMES``, as of ``at`` (epoch seconds). Counts are log1p, rates smoothed.
+    """values (n_items, 15) float32, columns ``NAMES``, as of ``at`` (epoch seconds). Counts are log1p, rates smoothed.
 
     users_*: distinct users with a target event in the last weeks · weight_4w: all events, weighted · trend: log ratio
     of the last 4 weeks to the mean 4 of the last 12 · repeat_rate: share of its users with a second one ·
     return_rate: of users who had it 4 to 8 weeks ago, the share who took it again since · gap_weeks: mean time between
     two of one user · first_rate_*: users new to it in the last weeks, per active user ·
-    age_weeks: since its first event.
+    age_weeks: since its first event · popularity_2w: users, fading over two weeks · first_chance_8w: users new to it in
+    8 weeks per active user who could have been · season: log ratio of its users in the 6 weeks around this time last
+    year to the mean 6 of that year, NaN without such a year.
     """
 
     at: int
@@ -86,6 +92,10 @@ class ItemStatistics:
             users_where(first < 4) / active_4w,
             users_where(first < 8) / active_8w,
             np.where(np.isfinite(oldest), oldest, np.nan),
+            np.log1p(users_where(last < 1)),
+            np.log1p(np.bincount(pair_item, weights=np.exp(last / -2.0), minlength=n_items)),
+            users_where(first < 8) / np.maximum(active_8w - n_all, active_8w * 0.05),
+            _season(pair_item, pairs, ages, n_items),
         )
         return cls(at, frozen(np.stack(columns, axis=1), np.float32))
 
@@ -108,6 +118,17 @@ def _returns(pairs: Groups, ages: Float64, pair_item: Int32, n_items: int) -> tu
         np.bincount(pair_item[again], minlength=n_items).astype(np.float64),
         np.bincount(pair_item[before], minlength=n_items).astype(np.float64),
     )
+
+
+def _season(pair_item: Int32, pairs: Groups, ages: Float64, n_items: int) -> Float64:
+    """Log ratio (n_items,) of users in weeks 47 to 53 back, the weeks to come a year ago, to the year's mean 6."""
+    if not len(ages) or ages.max() < 60:
+        return np.full(n_items, np.nan)
+    then = pairs.sum(((ages >= 47) & (ages < 53)).astype(np.float32)) > 0
+    year = pairs.sum(((ages >= 8) & (ages < 60)).astype(np.float32))
+    in_season = np.bincount(pair_item[then], minlength=n_items)
+    mean = np.bincount(pair_item, weights=year, minlength=n_items) * 6 / 52
+    return np.log((in_season + 1.0) / (mean + 1.0))
 
 
 def _mean_gap(pair_item: Int32, first: Float64, last: Float64, count: Int64, n_items: int) -> Float64:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from recsys.features.retrieval import Retrieval
 from recsys.features.rows import Rows, stack
 from recsys.features.user import UserColumns
 from recsys.query import Candidates, Query
+from recsys.sources.protocol import Scorer, Source
 
 
 class Family(Protocol):
@@ -31,15 +32,16 @@ class Family(Protocol):
         """(C, len(names)) float32; NaN where there is nothing to say."""
 
 
-def families_of(context: Context, sources: Sequence[str]) -> tuple[Family, ...]:
+def families_of(context: Context, sources: Mapping[str, Source]) -> tuple[Family, ...]:
     """The families that fit the data: a catalogue without categories simply has no affinity columns."""
+    scorers = {name: source for name, source in sources.items() if isinstance(source, Scorer)}
     return (
-        Retrieval(tuple(sources)),
+        Retrieval(tuple(sources), tuple(name for name in sources if name not in scorers)),
         Repeat(),
         ItemColumns(),
         UserColumns(),
         Affinity(tuple(context.families)),
-        Closeness(),
+        Closeness(scorers),
         ProfileColumns(context.profiles.names),
     )
 

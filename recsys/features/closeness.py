@@ -1,40 +1,40 @@
-"""How near the candidate is to the user in the two vector spaces, whichever source it came from."""
+"""What each source that can score any item thinks of every candidate, whichever source it came from."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from recsys.arrays import Float32
 from recsys.context import Context
 from recsys.features.rows import Rows
+from recsys.sources.protocol import Scorer
 
 
 @dataclass(frozen=True, slots=True)
 class Closeness:
-    """Inner product with the folded-in user vector (0 for an item without factors), cosine to the user's interest.
+    """One column a scorer, NaN where it has nothing to say; all NaN but of the profile for a user without a history."""
 
-    NaN without a history, and without a text for the cosine.
-    """
+    scorers: Mapping[str, Scorer]
 
-    names: ClassVar[tuple[str, ...]] = ("als_closeness", "text_closeness")
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``<source>_closeness``."""
+        return tuple(f"{name}_closeness" for name in self.scorers)
 
     def compute(self, rows: Rows, context: Context) -> Float32:
-        """(C, 2). One small product a query: a table of all candidates' vectors would take gigabytes offline."""
-        out = np.full((len(rows), 2), np.nan, np.float32)
+        """(C, S). One small product a query: a table of all candidates' vectors would take gigabytes offline."""
+        out = np.full((len(rows), len(self.scorers)), np.nan, np.float32)
         for position, query in enumerate(rows.queries):
-            if not len(query.history):
-                continue
             part = slice(rows.starts[position], rows.starts[position + 1])
             items = rows.items[part]
-            if context.factors is not None:
-                out[part, 0] = context.factors.factors[items] @ context.factors.vector_of(query)
-            if context.texts is not None:
-                interest = context.texts.interest_of(query)
-                texts = context.texts.text_of[items]
-                if interest is not None:
-                    cosine = context.texts.vectors[texts] @ interest
-                    out[part, 1] = np.where(texts >= 0, cosine, np.nan)
+            for column, (name, scorer) in enumerate(self.scorers.items()):
+                if len(query.history) or name in FROM_PROFILE:
+                    out[part, column] = scorer.score(query, items)
         return out
+
+
+# Sources that look at the profile, not at the history.
+FROM_PROFILE = frozenset({"segment"})

@@ -13,15 +13,19 @@ from recsys.features.rows import Rows
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Score and rank of each source, NaN where it did not return the candidate."""
+    """Rank of each source, NaN where it did not return the candidate, and the score of those whose score of every
+    candidate is not a feature anyway (``closeness``).
+    """
 
     sources: tuple[str, ...]
+    scored: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """``<source>_score`` of all sources, then ``<source>_rank``."""
-        return tuple(f"{s}_score" for s in self.sources) + tuple(f"{s}_rank" for s in self.sources)
+        """``<source>_rank`` of all sources, then ``<source>_score`` of ``scored``."""
+        return tuple(f"{s}_rank" for s in self.sources) + tuple(f"{s}_score" for s in self.scored)
 
     def compute(self, rows: Rows, context: Context) -> Float32:
-        """(C, 2 S)."""
-        return np.concatenate([rows.scores, rows.ranks], axis=1)
+        """(C, S + scored)."""
+        columns = [self.sources.index(name) for name in self.scored]
+        return np.concatenate([rows.ranks, rows.scores[:, columns]], axis=1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recsys.arrays import Float32
+import numpy as np
+
+from recsys.arrays import Float32, Int32
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
@@ -34,3 +36,12 @@ class Content:
         if not len(query.history):
             return EMPTY_HITS
         return nearest(self.texts, self.index, query, self.texts.interest_of(query), k)
+
+    def score(self, query: Query, items: Int32) -> Float32:
+        """Cosine of each of ``items`` (C,) to the user's interest; NaN without a text or an interest."""
+        interest = self.texts.interest_of(query)
+        texts = self.texts.text_of[items]
+        if interest is None:
+            return np.full(len(items), np.nan, np.float32)
+        cosine: Float32 = self.texts.vectors[texts] @ interest
+        return np.where(texts >= 0, cosine, np.float32(np.nan))

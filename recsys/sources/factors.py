@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.als import ItemFactors
-from recsys.arrays import Int32
+from recsys.arrays import Float32, Int32
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.vector_index import VectorIndex
@@ -31,6 +31,11 @@ class Factors:
             return EMPTY_HITS  # none of the items has factors: every score would be 0, the order an accident
         rows, scores = self.index.search(vector, k, query.allowed[self.items])
         return Hits.best_first(self.items[rows], scores, k)
+
+    def score(self, query: Query, items: Int32) -> Float32:
+        """Inner product of each of ``items`` (C,) with the user's vector, 0 for one without factors."""
+        products: Float32 = self.model.factors[items] @ self.model.vector_of(query)
+        return products
 
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``als.*`` arrays and an index."""

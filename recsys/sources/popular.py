@@ -20,10 +20,10 @@ class Popular:
     name: str = "popular"
 
     @classmethod
-    def of(cls, scores: Float32) -> Popular:
+    def of(cls, scores: Float32, name: str = "popular") -> Popular:
         """Rank ``scores`` (n_items,) once; ties by item number."""
         order = np.lexsort((np.arange(len(scores)), -scores))
-        return cls(frozen(order, np.int32), frozen(scores[order], np.float32))
+        return cls(frozen(order, np.int32), frozen(scores[order], np.float32), name)
 
     def retrieve(self, query: Query, k: int) -> Hits:
         """The ``k`` best allowed items, walking down the ranking only as far as needed."""
@@ -37,11 +37,11 @@ class Popular:
             depth *= 4
 
     def write(self, out: SnapshotWriter) -> None:
-        """Store as ``popular.*`` arrays."""
-        out.array("popular.ranking", self.ranking)
-        out.array("popular.scores", self.scores)
+        """Store as ``<name>.*`` arrays."""
+        out.array(f"{self.name}.ranking", self.ranking)
+        out.array(f"{self.name}.scores", self.scores)
 
     @classmethod
-    def read(cls, src: SnapshotReader) -> Popular:
+    def read(cls, src: SnapshotReader, name: str = "popular") -> Popular:
         """The ranking that ``write`` stored."""
-        return cls(src.array("popular.ranking"), src.array("popular.scores"))
+        return cls(src.array(f"{name}.ranking"), src.array(f"{name}.scores"), name)

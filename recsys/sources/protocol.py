@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from recsys.arrays import Float32, Int32
 from recsys.query import Hits, Query
 
 
@@ -20,3 +21,11 @@ class Source(Protocol):
 
     def retrieve(self, query: Query, k: int) -> Hits:
         """The source's ``k`` best items for ``query``."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A source that can score any item: what it thinks of the others' candidates is a feature."""
+
+    def score(self, query: Query, items: Int32) -> Float32:
+        """(C,) scores of ``items`` (C,) in ``retrieve``'s units; NaN where it has nothing to say."""

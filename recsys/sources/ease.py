@@ -1,0 +1,88 @@
+"""EASE, a linear autoencoder over items with a closed form, kept as vectors.
+
+Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019: B = I - P·diag(1/diag P), P = (XᵀX + λI)⁻¹.
+By the Woodbury identity λP = I - ZZᵀ with Z = V·diag(σ/√(σ² + λ)) of the right singular vectors V and values σ of X, so
+the score of item j for preferences h is (z_j·Zᵀh - h_j·d_j) / (1 - d_j) with d_j = |z_j|². All of Z is exact; its first
+columns, d being that of the columns kept, are a low-rank model that an inner-product index can search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.als import faded, preference_weights
+from recsys.arrays import Float32, Int32, frozen
+from recsys.query import EMPTY_HITS, Hits, Query
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
+from recsys.vector_index import VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Ease:
+    """vectors (n, r) float32 = Z / (1 - d) by row · own (n,) float32 = d · items (n,) int32 ascending: the item of
+    each row · indexed (m,) int32: rows that ``index`` holds, the most used; all of them can be scored.
+    """
+
+    vectors: Float32
+    own: Float32
+    items: Int32
+    indexed: Int32
+    index: VectorIndex
+    name: str = "ease"
+
+    def _state(self, query: Query) -> tuple[Float32, Int32, Float32]:
+        """Zᵀh (r,), and rows (m,) and preferences (m,) of the user's items; worked out once a query."""
+        return query.remember((Ease, id(self)), lambda: self._work_out(query))
+
+    def _work_out(self, query: Query) -> tuple[Float32, Int32, Float32]:
+        items, preferences = preference_weights(query.history.items, faded(query.history, query.at))
+        rows, known = self._rows(items)
+        rows, preferences = rows[known], preferences[known]
+        return (preferences * (1.0 - self.own[rows])) @ self.vectors[rows], rows, preferences
+
+    def _rows(self, items: Int32) -> tuple[Int32, Float32]:
+        rows = np.searchsorted(self.items, items)
+        rows[rows == len(self.items)] = 0
+        return frozen(rows, np.int32), self.items[rows] == items
+
+    def retrieve(self, query: Query, k: int) -> Hits:
+        """The ``k`` allowed items with the largest score."""
+        if not len(query.history) or k <= 0:
+            return EMPTY_HITS
+        vector, own_rows, _ = self._state(query)
+        if not len(own_rows):
+            return EMPTY_HITS
+        # An item's own part can only lower its score: asking for as many more as the user owns loses none.
+        n_own = int(query.allowed[self.items[own_rows]].sum())
+        places, _ = self.index.search(vector, k + min(n_own, 3 * k), query.allowed[self.items[self.indexed]])
+        items = self.items[self.indexed[places]]
+        return Hits.best_first(items, self.score(query, items), k)
+
+    def score(self, query: Query, items: Int32) -> Float32:
+        """Score of each of ``items`` (C,); NaN for an item too rare to have a vector or a user without any that has."""
+        vector, own_rows, preferences = self._state(query)
+        rows, known = self._rows(items)
+        scores = self.vectors[rows] @ vector
+        if len(own_rows):
+            place = np.searchsorted(own_rows, rows)
+            place[place == len(own_rows)] = 0
+            mine = own_rows[place] == rows
+            own = self.own[rows]
+            scores = scores - np.where(mine, preferences[place] * own / (1.0 - own), 0.0).astype(np.float32)
+        else:
+            known = np.zeros_like(known)
+        return np.where(known, scores, np.float32(np.nan)).astype(np.float32)
+
+    def write(self, out: SnapshotWriter) -> None:
+        """Store as ``ease.*`` arrays and an index."""
+        for part in ("vectors", "own", "items", "indexed"):
+            out.array(f"{self.name}.{part}", getattr(self, part))
+        self.index.write(out, self.name)
+
+    @classmethod
+    def read(cls, src: SnapshotReader, name: str) -> Ease:
+        """The source that ``write`` stored, memory-mapped."""
+        vectors, own, items, indexed = (src.array(f"{name}.{p}") for p in ("vectors", "own", "items", "indexed"))
+        return cls(vectors, own, items, indexed, VectorIndex.read(src, name), name)
