@@ -34,8 +34,8 @@ from recsys.text_column import TextColumn
 
 # More queries a window teach the forest nothing new, and bound memory: 10,000 x 260 rows x 90 features = 0.9 GB.
 MOST_QUERIES = 10_000
-# Older windows keep this share of negatives at once; the heads thin further. The newest stays whole for validation.
-NEGATIVES_KEPT = 0.4
+# What no head will look at is dropped window by window; only the newest stays whole, for validation.
+NEGATIVES_KEPT = max(head.negatives for head in HEADS)
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 

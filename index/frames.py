@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ CHUNK = 128
 @dataclass(frozen=True, slots=True)
 class Frame:
     """R rows. features (R, F) float32 · labels (R,) bool · new (R,) bool: the user did not own the item · query (R,)
-    int64 position of the user in ``truth`` · items (R,) int32.
+    int64 position of the user in ``truth`` · items (R,) int32 · kept: share of the window's negatives that are here.
     """
 
     features: Float32
@@ -27,23 +27,28 @@ class Frame:
     new: Bool
     query: Int64
     items: Int32
+    kept: float = 1.0
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def where(self, keep: Bool) -> Frame:
         """The rows where ``keep`` (R,) is True, copied, so that the rest can be freed."""
-        return Frame(self.features[keep], self.labels[keep], self.new[keep], self.query[keep], self.items[keep])
+        return Frame(
+            self.features[keep], self.labels[keep], self.new[keep], self.query[keep], self.items[keep], self.kept
+        )
 
     def thinned(self, share: float, rng: np.random.Generator) -> Frame:
-        """All positives and a random ``share`` of the negatives."""
-        return self.where(self.labels | (rng.random(len(self)) < share))
+        """All positives and a random ``share`` of the window's negatives, of which ``kept`` are still here."""
+        thin = self.where(self.labels | (rng.random(len(self)) < share / self.kept))
+        return replace(thin, kept=min(share, self.kept))
 
     @classmethod
     def concatenate(cls, frames: list[Frame]) -> Frame:
         """All rows of ``frames`` in order; queries stay numbered as they were in each."""
         columns = ("features", "labels", "new", "query", "items")
-        return cls(*(np.concatenate([getattr(frame, column) for frame in frames]) for column in columns))
+        joined = {column: np.concatenate([getattr(frame, column) for frame in frames]) for column in columns}
+        return cls(**joined, kept=min(frame.kept for frame in frames))
 
 
 def frame_of(
@@ -52,7 +57,7 @@ def frame_of(
     """Rows of the ``home`` candidates of every user of ``truth``, asked as of ``at``.
 
     The ``discover`` candidates are the rows with ``new``: both serving configs ask the same sources at the same depth.
-    Memory: 4 F bytes a row, about 300 rows a user.
+    Memory: 4 F bytes a row, about 230 rows a user.
     """
     n_items = len(snapshot.catalogue)
     truth_keys = np.repeat(np.arange(len(truth), dtype=np.int64), truth.sizes) * n_items + truth.items

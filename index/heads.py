@@ -21,7 +21,10 @@ ROWS_A_THREAD = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One ranker's recipe: a binary objective (lambdarank was no better here and took three times as long)."""
+    """One ranker's recipe, with a binary objective.
+
+    new_only: learns from candidates new to the user only · negatives: share of a window's negatives it learns from.
+    """
 
     name: str
     new_only: bool
@@ -33,9 +36,9 @@ class Head:
 
 
 HEADS = (
-    Head("home", new_only=False, n_trees=220, n_leaves=31, learning_rate=0.07, least_rows_in_leaf=200, negatives=0.25),
+    Head("home", new_only=False, n_trees=220, n_leaves=31, learning_rate=0.07, least_rows_in_leaf=200, negatives=0.1),
     Head(
-        "discover", new_only=True, n_trees=250, n_leaves=15, learning_rate=0.04, least_rows_in_leaf=400, negatives=0.4
+        "discover", new_only=True, n_trees=250, n_leaves=15, learning_rate=0.04, least_rows_in_leaf=400, negatives=0.16
     ),
 )
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys.errors import GateFailed, InputError, NoSnapshot, RecsysError, SnapshotCorrupt, SnapshotError
+from recsys.errors import GateFailed, InputError, RecsysError, SnapshotCorrupt, SnapshotError
 
 if TYPE_CHECKING:
     from index.build import Built
@@ -132,10 +132,8 @@ def _against_current(store: SnapshotStore, built: Built) -> float | None:
 
     try:
         report = store.open(store.current()).json("report.json")
-    except NoSnapshot:
-        return None
     except RecsysError:
-        return None  # a current snapshot that cannot be read must not keep its replacement out
+        return None  # there is none, or it cannot be read, which must not keep its replacement out
     before = report["validation"]["tasks"].get("all", {}).get("pipeline", {}).get("ndcg@10")
     return ratio(built.validation.get("all", {}).get("pipeline", {}).get("ndcg@10"), before)
 

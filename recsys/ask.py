@@ -13,7 +13,7 @@ from recsys.catalogue import Catalogue
 from recsys.errors import InvalidRequest, NotFound, Violation
 from recsys.histories import Histories
 from recsys.ids import IdMap
-from recsys.query import Query
+from recsys.query import Query, narrowed
 from recsys.serving import Scope, ServingConfig
 
 
@@ -107,10 +107,4 @@ def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]
 def _allowed(catalogue: Catalogue, out_of_stock: bool, exclude: Int32, scope: Scope, owned: Int32) -> Bool:
     allowed: Bool = np.ones(len(catalogue), bool) if out_of_stock else np.array(catalogue.in_stock)
     allowed[exclude] = False
-    if scope is Scope.NEW:
-        allowed[owned] = False
-    elif scope is Scope.OWNED:
-        keep = np.zeros_like(allowed)
-        keep[owned] = allowed[owned]
-        return keep
-    return allowed
+    return narrowed(allowed, owned, scope)

@@ -12,7 +12,7 @@ import numpy as np
 from recsys.arrays import Bool, frozen
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
-from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage
+from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
 from recsys.ranker import Ranker, RankFusion
 from recsys.serving import Scope
 from recsys.sources.protocol import Source
@@ -73,7 +73,7 @@ class Pipeline:
             if source is None:
                 continue  # this data had nothing to fit it on; the manifest lists the sources there are
             if depth.scope not in masks:
-                masks[depth.scope] = narrowed(query, depth.scope)
+                masks[depth.scope] = narrowed(query.allowed, query.owned, depth.scope)
             try:
                 hits[depth.source] = source.retrieve(replace(query, allowed=masks[depth.scope]), depth.k)
             except Exception:
@@ -81,13 +81,13 @@ class Pipeline:
                 failed.append(depth.source)
         columns = tuple(self.sources)
         found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
-        short = query.limit - len(found)
-        for depth in query.config.depths:
+        filling = next((depth for depth in query.config.depths if depth.source == FILLING), None)
+        if len(found) < query.limit and filling is not None and FILLING in hits:
             # A page longer than all sources together is filled by the one that can go on: popularity.
-            if short > 0 and depth.source == FILLING and FILLING in hits:
-                wanted = min(query.limit + len(hits[FILLING]) + len(found), len(query.allowed))
-                hits[FILLING] = self.sources[FILLING].retrieve(replace(query, allowed=masks[depth.scope]), wanted)
-                found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
+            wanted = min(query.limit + len(found), len(query.allowed))
+            wider = replace(query, allowed=masks[filling.scope])
+            hits[FILLING] = self.sources[FILLING].retrieve(wider, wanted)
+            found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
         return found, tuple(failed)
 
     def _ranker(self, name: str) -> Ranker:
@@ -96,18 +96,6 @@ class Pipeline:
             return ranker
         names = feature_names(self.families)
         return RankFusion(tuple(names.index(f"{source}_rank") for source in self.sources))
-
-
-def narrowed(query: Query, scope: Scope) -> Bool:
-    """``query.allowed`` (n_items,) cut to what the user owns, or to what they do not."""
-    if scope is Scope.OWNED:
-        mask = np.zeros_like(query.allowed)
-        mask[query.owned] = query.allowed[query.owned]
-        return mask
-    mask = query.allowed.copy()
-    if scope is Scope.NEW:
-        mask[query.owned] = False
-    return mask
 
 
 def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:

