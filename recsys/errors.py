@@ -9,6 +9,7 @@
     │   ├── NoSnapshot        nothing has been published yet
     │   ├── SnapshotCorrupt   a file is missing, altered, truncated or wrongly signed
     │   └── SchemaMismatch    written by code with another schema or other features
+    ├── CodeRefused           machine code of a forest that must not run; LightGBM scores instead
     └── Unavailable           not now: starting or draining
 
 ``server.statuses`` maps each leaf to one gRPC status; a test holds that table total.
@@ -72,6 +73,10 @@ class SnapshotCorrupt(SnapshotError):
 
 class SchemaMismatch(SnapshotError):
     """The snapshot was written for another schema or feature list than this code has."""
+
+
+class CodeRefused(RecsysError):
+    """A forest's machine code cannot be made, is not what was made, or lies where others could have changed it."""
 
 
 class Unavailable(RecsysError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from recsys.ids import IdMap
 from recsys.pipeline import Pipeline
 from recsys.profiles import Profiles
 from recsys.query import Recommendation
-from recsys.ranker import Forest
+from recsys.ranker import Forest, Ranker
 from recsys.serving import ServingConfig
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.snapshot.manifest import Manifest
@@ -97,6 +97,10 @@ class Snapshot:
         """A snapshot in memory, as a rebuild has it before it is written."""
         return cls(model, model.pipeline(rankers), rankers, users, histories, configs, last_event_at)
 
+    def ranked_by(self, rankers: Mapping[str, Ranker]) -> Snapshot:
+        """The same snapshot that scores with ``rankers`` where they are named; what it would write stays as it is."""
+        return replace(self, pipeline=replace(self.pipeline, rankers={**self.pipeline.rankers, **rankers}))
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The columns the rankers were trained on, in order."""
@@ -118,7 +122,7 @@ class Snapshot:
             self.model.content.index.write(out, "content")
         write_sources(out, self.model.more)
         for name, ranker in self.rankers.items():
-            out.text(f"rankers/{name}.txt", ranker.text)
+            out.text(ranker_file(name), ranker.text)
         out.json("rankers.json", sorted(self.rankers))
         out.json("golden.json", [_golden_json(ask, self.answer(ask)) for ask in self.golden_asks()])
 
@@ -139,7 +143,7 @@ class Snapshot:
         names = feature_names(families_of(context, model.sources))
         if names != manifest.features:
             raise SchemaMismatch("the snapshot was trained on other features than this version of the code computes")
-        rankers = {name: Forest.of_text(src.text(f"rankers/{name}.txt"), names) for name in src.json("rankers.json")}
+        rankers = {name: Forest.of_text(src.text(ranker_file(name)), names) for name in src.json("rankers.json")}
         return cls(
             model=model,
             pipeline=model.pipeline(rankers),
@@ -178,6 +182,11 @@ class Snapshot:
                 raise SnapshotCorrupt(
                     f"golden query of {ask.serving_config!r} answers {answer[:3]}… instead of {expected[:3]}…"
                 )
+
+
+def ranker_file(name: str) -> str:
+    """The snapshot file that holds the ranker ``name`` in LightGBM's text format."""
+    return f"rankers/{name}.txt"
 
 
 def _golden_json(ask: Ask, answer: tuple[str, ...]) -> dict[str, object]:

@@ -11,9 +11,12 @@ ROOTS = ("server", "recsys")
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one JSON line: time, level, logger, event, and the ``fields`` passed by ``extra``."""
+    """Formats a record as one JSON line: time, level, event, and the ``fields`` passed by ``extra``.
 
-    def __init__(self, worker: int) -> None:
+    worker: the number of the worker that logs, or the name of a process that is none.
+    """
+
+    def __init__(self, worker: int | str) -> None:
         super().__init__()
         self._worker = worker
 
@@ -31,7 +34,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure(worker: int) -> None:
+def configure(worker: int | str) -> None:
     """Send INFO and above of this project, and warnings of everything else, to stderr. Called once a process."""
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(JsonLines(worker))

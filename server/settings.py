@@ -15,6 +15,7 @@ from recsys.errors import InputError
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 LOOPBACK_NAMES = ("localhost", "ip6-localhost")
 MASK = "********"
+OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Settings:
     · clock: "now" or "snapshot" · reflection: whether callers may ask for the schema · insecure: allows a public
     address · verify_key: "" or the key every snapshot must be signed with, or @file · poll_s: how often to look for a
     new snapshot · max_concurrent: calls a worker takes on before it refuses more · grace_s: how long running calls may
-    take to finish at the end.
+    take to finish at the end · compiled_cache: folder of compiled rankers, None: LightGBM scores.
     """
 
     snapshots: Path
@@ -39,6 +40,7 @@ class Settings:
     poll_s: float = 1.0
     max_concurrent: int = 256
     grace_s: float = 30.0
+    compiled_cache: Path | None = None
 
     @property
     def address(self) -> str:
@@ -51,18 +53,23 @@ class Settings:
 
     def lines(self) -> list[str]:
         """Readable lines, one a setting, secrets masked."""
-        shown = asdict(self) | {"verify_key": _masked(self.verify_key)}
+        shown = asdict(self) | {
+            "verify_key": _masked(self.verify_key),
+            "compiled_cache": self.compiled_cache or OFF,
+        }
         return [f"{name:<15} {value}" for name, value in shown.items()]
 
     def to_json(self) -> str:
         """One line; the inverse of ``from_json``. Holds the secrets: for a worker's standard input only."""
-        return json.dumps(asdict(self) | {"snapshots": str(self.snapshots)})
+        cache = self.compiled_cache and str(self.compiled_cache)
+        return json.dumps(asdict(self) | {"snapshots": str(self.snapshots), "compiled_cache": cache})
 
     @classmethod
     def from_json(cls, line: str) -> Settings:
         """The settings that ``to_json`` wrote."""
         values = json.loads(line)
-        return cls(**values | {"snapshots": Path(values["snapshots"])})
+        cache = values["compiled_cache"] and Path(values["compiled_cache"])
+        return cls(**values | {"snapshots": Path(values["snapshots"]), "compiled_cache": cache})
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -96,6 +103,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         poll_s=_seconds("--poll-s", values["poll_s"], default=1.0, lowest=0.05),
         max_concurrent=_number("--max-concurrent", values["max_concurrent"], default=256, lowest=1, highest=10**6),
         grace_s=_seconds("--grace-s", values["grace_s"], default=30.0, lowest=0.0),
+        compiled_cache=_cache(values["compiled_cache"], environment),
     )
 
 
@@ -120,6 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
     parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")
     parser.add_argument("--grace-s", metavar="S", help="seconds that running calls get to finish, default 30")
+    parser.add_argument(
+        "--compiled-cache",
+        metavar="DIR|off",
+        help="where rankers compiled for this machine are kept, default ~/.cache/tributary/forests; off: never compile",
+    )
     # A key on the command line would show in every process list: variable only.
     parser.set_defaults(verify_key=None)
     return parser
@@ -135,6 +148,17 @@ def _address(name: str, value: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(f"{name} must be HOST:PORT with a port of 0 to 65535, got {value!r}")
     return host, int(port)
+
+
+def _cache(value: str | None, environment: Mapping[str, str]) -> Path | None:
+    """The folder of compiled rankers; None when it is switched off, or when this user has no home to keep it in."""
+    if value is not None:
+        return None if value in ("", OFF) else Path(value).absolute()
+    try:
+        home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
+    except RuntimeError:
+        return None
+    return Path(home).absolute() / "tributary" / "forests"
 
 
 def _is_loopback(host: str) -> bool:

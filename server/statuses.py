@@ -24,6 +24,7 @@ from google.rpc.error_details_pb2 import (
 from google.rpc.status_pb2 import Status
 
 from recsys.errors import (
+    CodeRefused,
     GateFailed,
     InputError,
     InvalidRequest,
@@ -110,10 +111,12 @@ def _internal(_: BaseException) -> Failure:
     return Failure(Code.INTERNAL, "INTERNAL", "internal error")
 
 
-# InputError and GateFailed belong to the commands; one that surfaces in a call is a bug like any other.
+# InputError and GateFailed belong to the commands, CodeRefused to what prepares rankers; one that surfaces in a call is
+# a bug like any other.
 TABLE: Mapping[type[BaseException], Callable[[Any], Failure]] = {
     InputError: _internal,
     GateFailed: _internal,
+    CodeRefused: _internal,
     InvalidRequest: _invalid_request,
     NotFound: _not_found,
     NoSnapshot: _precondition("NO_SNAPSHOT", "no snapshot has been published yet"),

@@ -15,6 +15,8 @@ from time import monotonic
 from types import FrameType
 
 from recsys.errors import InputError
+from server.children import exit_code, started
+from server.compilation import Compilation
 from server.settings import Settings
 
 WORKER_COMMAND = (sys.executable, "-m", "server.worker")
@@ -24,7 +26,6 @@ LAST_RESTART_S = 30.0
 # A worker that lived this long was healthy: its end is not part of a crash loop.
 HEALTHY_S = 30.0
 KILL_AFTER_GRACE_S = 5.0
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Supervisor:
         self._command = command
         self._slots = [_Slot(index) for index in range(settings.workers)]
         self._selector = selectors.DefaultSelector()
+        self._compilation = Compilation(settings, say=say, selector=self._selector)
         self._exit_code = 0
         self._kill_at_s: float | None = None
         self._listening = False
@@ -68,10 +70,17 @@ class Supervisor:
                 for key, _ in self._selector.select(self._patience_s()):
                     if key.data is None:
                         woken.recv(4096)
+                    elif key.data is self._compilation:
+                        self._compilation.read()
                     else:
                         self._read(key.data)
                 self._kill_overdue()
+                self._compilation.kill_overdue()
+                if self._kill_at_s is not None:
+                    # Here and not with the workers in _stop, which may be called in the midst of anything.
+                    self._compilation.stop()
         finally:
+            self._compilation.stop()
             signal.set_wakeup_fd(previous_wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -105,6 +114,8 @@ class Supervisor:
     def _patience_s(self) -> float | None:
         """Seconds until something is due without being told; None when nothing is."""
         due = [slot.restart_at_s for slot in self._slots if not slot.process]
+        if self._compilation.due_s is not None:
+            due.append(self._compilation.due_s)
         if self._kill_at_s is not None:
             due = [self._kill_at_s]
         return max(0.0, min(due) - monotonic()) if due else None
@@ -115,22 +126,10 @@ class Supervisor:
                 self._start(slot)
 
     def _start(self, slot: _Slot) -> None:
-        process = subprocess.Popen(
-            [*self._command, str(slot.index)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **ONE_THREAD},
-        )
-        assert process.stdin is not None
+        process = started([*self._command, str(slot.index)], self._settings)
         assert process.stdout is not None
         slot.process, slot.started_s, slot.unread = process, monotonic(), b""
         self._selector.register(process.stdout, selectors.EVENT_READ, slot)
-        try:
-            # By standard input and not as an argument: process lists show arguments, and settings hold a key.
-            process.stdin.write(self._settings.to_json().encode() + b"\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it is dead already; the end of its output says so in a moment
 
     def _read(self, slot: _Slot) -> None:
         assert slot.process is not None
@@ -156,16 +155,15 @@ class Supervisor:
             self._say(
                 f"worker {slot.index} (process {slot.process.pid if slot.process else '?'}) serves {state['snapshot']}"
             )
+            if self._kill_at_s is None:
+                self._compilation.want(state["snapshot"])
 
     def _ended(self, slot: _Slot) -> None:
         process = slot.process
         assert process is not None
         assert process.stdout is not None
-        assert process.stdin is not None
         self._selector.unregister(process.stdout)
-        process.stdout.close()
-        process.stdin.close()
-        code = process.wait()
+        code = exit_code(process)
         slot.process = None
         if self._kill_at_s is not None:
             return

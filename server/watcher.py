@@ -32,7 +32,8 @@ class Watcher:
     """Polls ``store`` every ``interval_s`` on its own thread until ``stop``.
 
     A snapshot that fails is logged by name with the reason; the one before keeps serving. Snapshots are immutable, so
-    a refused version is retried rarely (a disk may have recovered), another version at once.
+    a refused version is retried rarely (a disk may have recovered), another version at once. ``after`` is called on the
+    same thread after every look.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Watcher:
         live: Live,
         *,
         on_serving: Callable[[str], None],
+        after: Callable[[], None] = lambda: None,
         interval_s: float = 1.0,
         now_s: Callable[[], float] = monotonic,
     ) -> None:
         self._store = store
         self._live = live
         self._on_serving = on_serving
+        self._after = after
         self._interval_s = interval_s
         self._now_s = now_s
         self._refusal: Refusal | None = None
@@ -120,6 +123,7 @@ class Watcher:
         while not self._stopped.is_set():
             try:
                 self.look()
+                self._after()
             except Exception:
                 LOG.exception("looking for a new snapshot failed")
             self._stopped.wait(self._interval_s)

@@ -21,9 +21,13 @@ from protos.recommender.v1 import recommendation_service_pb2 as recommendation_p
 from protos.recommender.v1 import recommendation_service_pb2_grpc as recommendation_grpc
 from protos.recommender.v1 import snapshot_service_pb2 as snapshot_pb2
 from protos.recommender.v1 import snapshot_service_pb2_grpc as snapshot_grpc
+from recsys.compiled.cache import ForestCache
+from recsys.compiled.toolchain import toolchain, why_not
 from recsys.errors import InputError, NoSnapshot, SnapshotError, Unavailable
 from recsys.snapshot.signature import key_text, verify_key
 from recsys.snapshot.store import SnapshotStore
+from server.acceleration import Acceleration
+from server.children import settings_from_parent, when_parent_ends
 from server.clock import CLOCKS
 from server.decoding import Decoding
 from server.live import Live
@@ -69,7 +73,9 @@ class Worker:
         self._settings = settings
         self._live = Live(_first_absence(store))
         self._health = health.HealthServicer(experimental_non_blocking=True)
-        self._watcher = Watcher(store, self._live, on_serving=self._on_serving, interval_s=settings.poll_s)
+        self._watcher = Watcher(
+            store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
+        )
         self._server = grpc.server(
             ThreadPoolExecutor(threads_of(settings.workers), thread_name_prefix="call"),
             interceptors=[Decoding()],
@@ -105,6 +111,12 @@ class Worker:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(_Reflection(names), self._server)
 
+    def _after_look(self) -> Callable[[], None]:
+        """What the watcher does after each look: replace rankers by compiled ones, where forests are compiled."""
+        if self._settings.compiled_cache is None or why_not():
+            return lambda: None
+        return Acceleration(self._live, ForestCache(self._settings.compiled_cache, toolchain())).look
+
     def _on_serving(self, version: str) -> None:
         self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self._report({"state": "serving", "snapshot": version})
@@ -136,23 +148,6 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return options
 
 
-def _settings_from_parent() -> Settings:
-    # Read byte by byte from the descriptor: a buffered reader's lock, held by the waiting thread, aborts the exit.
-    line = b""
-    while not line.endswith(b"\n"):
-        more = os.read(0, 1)
-        if not more:
-            raise InputError("server.worker is started by recsys-server, not by hand")
-        line += more
-    return Settings.from_json(line.decode())
-
-
-def _end_with_parent(ended: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    ended.set()
-
-
 def _tell_parent(state: dict[str, Any]) -> None:
     with suppress(BrokenPipeError):
         os.write(1, json.dumps(state).encode() + b"\n")
@@ -167,11 +162,11 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure(index)
     try:
-        worker = Worker(_settings_from_parent(), _tell_parent)
+        worker = Worker(settings_from_parent("server.worker"), _tell_parent)
     except InputError as error:
         print(f"recsys-server: {error}", file=sys.stderr)
         return 2
-    threading.Thread(target=_end_with_parent, args=(ended,), name="parent-watch", daemon=True).start()
+    when_parent_ends(ended.set)
     worker.start()
     ended.wait()
     LOG.info("stopping")

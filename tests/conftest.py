@@ -21,7 +21,14 @@ N_DAYS = 182
 KINDS = ("Tea", "Bread", "Cheese", "Fruit", "Soap", "Candles")
 ADJECTIVES = ("green", "dark", "fresh", "small", "rich", "sweet", "plain", "warm", "old", "fine", "soft", "wild")
 CHINESE_ITEM, CHINESE_USER = "商品-01", "用户-001"
-VARIABLES = ("RECSYS_SNAPSHOTS", "RECSYS_SIGNING_KEY", "RECSYS_VERIFY_KEY", "RECSYS_CACHE", "RECSYS_ADDRESS")
+VARIABLES = (
+    "RECSYS_SNAPSHOTS",
+    "RECSYS_SIGNING_KEY",
+    "RECSYS_VERIFY_KEY",
+    "RECSYS_CACHE",
+    "RECSYS_ADDRESS",
+    "RECSYS_COMPILED_CACHE",
+)
 MAIN = "import sys; from index.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -205,6 +212,7 @@ def serving(snapshots: Path, log: Path) -> Iterator[str]:
     Its log goes to ``log``.
     """
     options = ["--snapshots", str(snapshots), "--address", "127.0.0.1:0", "--clock", "snapshot", "--poll-s", "0.05"]
+    options += ["--compiled-cache", "off"]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "server.cli", *options],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
+import lightgbm as lgb
 import numpy as np
 import pytest
 from google.rpc import error_details_pb2
@@ -16,13 +17,16 @@ from grpc_status import rpc_status
 
 from recsys.als import ItemFactors
 from recsys.arrays import frozen
+from recsys.ask import Ask, resolve
 from recsys.catalogue import Catalogue
 from recsys.context import Context
+from recsys.features.assemble import assemble
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
 from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
+from recsys.ranker import Forest
 from recsys.serving import built_in
 from recsys.snapshot.files import SnapshotWriter
 from recsys.snapshot.manifest import Manifest
@@ -102,9 +106,30 @@ def tiny_snapshot(seed: int) -> Snapshot:
     )
 
 
-def publish_tiny(root: Path, seed: int = 1) -> str:
-    """Write, commit and publish ``tiny_snapshot(seed)`` under ``root``; its version."""
+def tiny_forest(snapshot: Snapshot, seed: int, **parameters: Any) -> Forest:
+    """Eight small trees that liken the snapshot's own candidates to a random taste: something to rank by."""
+    asks = [Ask(at=LAST_EVENT_AT + 1, user_id=user_id) for user_id in snapshot.users.ids(range(N_USERS))]
+    queries = [resolve(ask, snapshot).query for ask in asks]
+    pipeline = snapshot.pipeline
+    candidates = [pipeline.retrieve(query)[0] for query in queries]
+    features = assemble(pipeline.families, queries, candidates, pipeline.context)[0]
+    ranks = np.nan_to_num(features).argsort(axis=0).argsort(axis=0)
+    tastes = ranks @ np.random.default_rng(seed).normal(size=features.shape[1])
+    chosen = {"objective": "binary", "num_leaves": 7, "verbosity": -1, "num_threads": 1, "seed": seed, **parameters}
+    labels = (tastes > np.median(tastes)).astype(np.float32)
+    return Forest(lgb.train(chosen, lgb.Dataset(features, labels, params=chosen), 8))
+
+
+def ranked_snapshot(seed: int, **parameters: Any) -> Snapshot:
+    """``tiny_snapshot`` with two rankers; ``parameters`` are LightGBM's for the one named discover."""
     snapshot = tiny_snapshot(seed)
+    rankers = {"home": tiny_forest(snapshot, seed), "discover": tiny_forest(snapshot, seed + 100, **parameters)}
+    return replace(snapshot, rankers=rankers, pipeline=snapshot.model.pipeline(rankers))
+
+
+def publish_tiny(root: Path, seed: int = 1, *, ranked: bool = False, **parameters: Any) -> str:
+    """Write, commit and publish ``tiny_snapshot(seed)``, or ``ranked_snapshot``, under ``root``; its version."""
+    snapshot = ranked_snapshot(seed, **parameters) if ranked else tiny_snapshot(seed)
     store = SnapshotStore(root)
     with store.staging() as folder:
         snapshot.write(SnapshotWriter(folder))
@@ -131,7 +156,7 @@ def publish_tiny(root: Path, seed: int = 1) -> str:
 
 @pytest.fixture(scope="session")
 def publish() -> Publish:
-    """``publish(root, seed=1)``: publishes another tiny snapshot, returns its version."""
+    """``publish(root, seed=1, ranked=False)``: publishes another tiny snapshot, returns its version."""
     return publish_tiny
 
 

@@ -66,6 +66,27 @@ def test_loopback_addresses_need_none(host: str) -> None:
     assert parse([*NEEDED, "--address", f"{host}:1"], {}).address == f"{host}:1"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment", "folder"),
+    [
+        ([], {"HOME": "/home/a"}, "/home/a/.cache/tributary/forests"),
+        ([], {"HOME": "/home/a", "XDG_CACHE_HOME": "/var/cache/a"}, "/var/cache/a/tributary/forests"),
+        ([], {"RECSYS_COMPILED_CACHE": "/b"}, "/b"),
+        (["--compiled-cache", "/c"], {"RECSYS_COMPILED_CACHE": "/b"}, "/c"),
+        (["--compiled-cache", "off"], {"RECSYS_COMPILED_CACHE": "/b"}, None),
+        ([], {"RECSYS_COMPILED_CACHE": ""}, None),
+    ],
+)
+def test_compiled_rankers_are_kept_in_the_users_cache_or_where_it_is_said_or_nowhere(
+    arguments: list[str], environment: dict[str, str], folder: str | None
+) -> None:
+    settings = parse([*NEEDED, *arguments], environment)
+
+    assert settings.compiled_cache == (folder and Path(folder))
+    assert any(line.split() == ["compiled_cache", folder or "off"] for line in settings.lines())
+    assert Settings.from_json(settings.to_json()) == settings
+
+
 def test_a_key_is_masked_where_settings_are_shown_and_kept_where_they_are_handed_on() -> None:
     settings = parse(NEEDED, {"RECSYS_VERIFY_KEY": "hmac:c0ffee"})
 

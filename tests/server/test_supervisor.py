@@ -33,7 +33,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [*COMMAND, "--address", "127.0.0.1:0", *arguments],
+                [*COMMAND, "--address", "127.0.0.1:0", "--compiled-cache", "off", *arguments],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
