@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,15 @@ from index.dataset import Codes, Dataset
 from index.dataset import Profiles as ProfileTable
 from index.embed import embed
 from index.fit import Timeless, fit
-from index.frames import Frame, frame_of
+from index.frames import frame_of
 from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_of, ratio
-from index.heads import HEADS, rows_of, top_lists, train
+from index.heads import HEADS
 from index.progress import Stages
-from index.scoring import lists_of_pipeline, lists_of_source
-from index.windows import Window, sampled, span, truth_in, windows_before
+from index.selection import Chosen, Labelled, choose, final
+from index.windows import Window, judged, planned, sampled, span, strangers_in, truth_in
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
-from recsys.evaluation.metrics import DEEP, per_user
-from recsys.evaluation.truth import Truth
+from recsys.fusion import SOURCE, Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
@@ -32,17 +31,21 @@ from recsys.ranker import Forest
 from recsys.serving import built_in
 from recsys.text_column import TextColumn
 
-# More queries a window teach the forest nothing new, and bound memory: 10,000 x 260 rows x 90 features = 0.9 GB.
+# More queries a window teach the forest nothing new, and bound memory: all negatives of 4,000 x 300 rows x 130 features
+# take 0.6 GB in a window that is judged, a sixth of those of 10,000 queries 0.25 GB in one that is not.
 MOST_QUERIES = 10_000
-# What no head will look at is dropped window by window; only the newest stays whole, for validation.
+MOST_JUDGED = 4_000
+# What no head will look at is dropped at once; only judged windows stay whole.
+# One customer without a history for so many with one.
+STRANGERS = 5
 NEGATIVES_KEPT = max(head.negatives for head in HEADS)
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A snapshot in memory; validation: task -> name -> metric -> value on the newest window, {} without one;
-    n_validated: its users.
+    """A snapshot in memory; validation: task -> name -> metric -> mean over users of the judged windows, {} without
+    one; n_validated: how many users that is.
     """
 
     snapshot: Snapshot
@@ -84,32 +87,58 @@ class Builder:
         )
         return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages)
 
-    def snapshot(self, interactions: Interactions, at: int, rankers: Mapping[str, Forest]) -> Snapshot:
-        """Everything fitted on ``interactions``, which lie before ``at``."""
+    def snapshot(self, interactions: Interactions, at: int) -> Snapshot:
+        """Everything fitted on ``interactions``, which lie before ``at``, without rankers."""
         seed = self.dataset.settings.training.seed
-        return self.with_rankers(
-            fit(self.timeless, interactions, len(self.users), at=at, seed=seed), interactions, rankers
-        )
+        return self.with_rankers(fit(self.timeless, interactions, len(self.users), at=at, seed=seed), interactions)
 
-    def with_rankers(self, model: Model, interactions: Interactions, rankers: Mapping[str, Forest]) -> Snapshot:
+    def with_rankers(
+        self,
+        model: Model,
+        interactions: Interactions,
+        rankers: Mapping[str, Forest] | None = None,
+        fusions: Mapping[str, Fusion] | None = None,
+    ) -> Snapshot:
         """The snapshot of a model that is fitted already."""
         return Snapshot.of(
             model,
-            rankers=rankers,
+            rankers=rankers or {},
             users=self.users,
             histories=Histories.of_interactions(interactions, len(self.users)),
             configs=built_in(),
             last_event_at=int(interactions.times.max()),
+            fusions=fusions,
         )
 
-    def frame(self, window: Window, snapshot: Snapshot, truth: Truth) -> Frame:
-        """Training rows of ``window``."""
-        with self.stages.stage(f"candidates and features {_day(window)}", total=len(truth)) as step:
-            return frame_of(snapshot, truth, self.dataset.user_ids, at=window.start, advance=step.advance)
+    def labelled(self, window: Window, *, whole: bool) -> tuple[Labelled, Snapshot] | None:
+        """The rows of ``window`` and the snapshot they were made with; None for a window in which nothing happened."""
+        everything, n_items = self.dataset.interactions, len(self.dataset.item_ids)
+        seed = self.dataset.settings.training.seed
+        truth = sampled(truth_in(everything, window, n_items), MOST_JUDGED if whole else MOST_QUERIES, seed)
+        if not len(truth):
+            return None
+        past = everything.before(window.start)
+        # Some who come for the first time: without them a ranker has never seen a customer without a history.
+        strangers = strangers_in(everything, window, n_items)
+        asked = truth.joined(sampled(strangers, max(len(truth) // STRANGERS, 1), seed), n_items)
+        with self.stages.stage(f"fit sources before {_day(window)}"):
+            before = self.snapshot(past, window.start)
+        with self.stages.stage(f"candidates and features {_day(window)}", total=len(asked)) as step:
+            frame = frame_of(
+                before,
+                asked,
+                self.dataset.user_ids,
+                at=window.start,
+                share=1.0 if whole else NEGATIVES_KEPT,
+                rng=None if whole else np.random.default_rng(seed),
+                advance=step.advance,
+            )
+        novel = truth.without(past.users[past.targets], past.items[past.targets], n_items)
+        return Labelled(window, asked, {"all": truth, "novel": novel}, frame, whole), before
 
 
 def build(builder: Builder, *, end: int) -> Built:
-    """The snapshot of all interactions, which lie before ``end``; heads are validated on the newest window first."""
+    """The snapshot of all interactions, which lie before ``end``; fusions are chosen on the newest windows first."""
     # The products here are small: a second BLAS thread gains nothing and, on a busy machine, costs a factor.
     with threadpool_limits(1, "blas"):
         return _build(builder, end=end)
@@ -119,94 +148,60 @@ def _build(builder: Builder, *, end: int) -> Built:
     dataset, stages = builder.dataset, builder.stages
     training, n_items = dataset.settings.training, len(dataset.item_ids)
     everything = dataset.interactions
-    windows = windows_before(
-        end, int(everything.times.min()), horizon_days=training.horizon_days, count=training.windows
-    )
-    stages.print(f"windows: {span(windows)}")
-    rng = np.random.default_rng(training.seed)
-    frames: list[Frame] = []
+    windows = planned(everything, end, n_items, horizon_days=training.horizon_days, count=training.windows)
+    n_newest = len(truth_in(everything, windows[0], n_items)) if windows else 0
+    to_judge = judged(windows, n_newest)
+    stages.print(f"windows: {span(windows)}; {len(to_judge)} of them to judge by")
+    labelled: list[Labelled] = []
     names: tuple[str, ...] = ()
-    newest: tuple[Snapshot, Truth] | None = None
+    newest: Snapshot | None = None
     for window in windows:
-        truth = sampled(truth_in(everything, window, n_items), MOST_QUERIES, training.seed)
-        if not len(truth):
-            continue
-        with stages.stage(f"fit sources before {_day(window)}"):
-            before = builder.snapshot(everything.before(window.start), window.start, {})
-        frame = builder.frame(window, before, truth)
-        if names and before.feature_names != names:
+        found = builder.labelled(window, whole=window in to_judge)
+        if found is None or (names and found[1].feature_names != names):
             continue  # so early that a whole source could not be fitted yet: its rows have other columns
-        names = before.feature_names
-        if newest is None:
-            newest = (before, truth)
-        frames.append(frame if len(frames) == 0 else frame.thinned(NEGATIVES_KEPT, rng))
-    validation: Tasks = {}
-    if newest is not None:
-        with stages.stage("validate on the newest window"):
-            validation = _validate(builder, frames, *newest)
+        labelled.append(found[0])
+        names, newest = found[1].feature_names, newest or found[1]
     with stages.stage("fit sources on everything"):
-        final = builder.snapshot(everything, end, {})
-    rankers, notes = {}, []
-    if final.feature_names == names:
-        frames = [frame.thinned(NEGATIVES_KEPT, rng) if i == 0 else frame for i, frame in enumerate(frames)]
-        rankers = _train(builder, frames, names)
-    notes += [
-        f"serving config {head.name} has no ranker: too little to train one on; sources are fused by reciprocal rank"
-        for head in HEADS
-        if head.name not in rankers
-    ]
-    snapshot = builder.with_rankers(final.model, everything, rankers)
+        last = builder.snapshot(everything, end)
+    chosen: list[Chosen] = []
+    for head in HEADS:
+        with stages.stage(f"choose the fusion of {head.name}"):
+            chosen.append(choose(head, labelled, names, n_items, seed=training.seed))
+    notes = [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
+    rankers: dict[str, Forest] = {}
+    fusions: dict[str, Fusion] = {}
+    if last.feature_names == names:
+        for one in chosen:
+            with stages.stage(f"train {one.head.name}"):
+                fusion, forest = final(one, [window.frame for window in labelled], names, seed=training.seed)
+            fusions[one.head.name] = fusion
+            if forest is not None:
+                rankers[one.head.name] = forest
+    elif names:
+        notes.append("the data of all time has other sources than that of any window: sources are fused by rank")
+    snapshot = builder.with_rankers(last.model, everything, rankers, fusions)
+    n_validated = max((one.n_users for one in chosen), default=0)
+    validation = _validation(chosen)
     with stages.stage("measure gates"):
-        n_validated = len(newest[1]) if newest is not None else 0
         values = _gate_values(snapshot, validation, training.seed)
         gates = gates_of(values, dataset.settings.gates, n_validated=n_validated)
     if n_validated < LEAST_VALIDATED:
         notes.append(
-            f"gates on NDCG@10 are not judged: the newest window has {n_validated} users, {LEAST_VALIDATED} are needed "
-            "(a limit given in recsys.toml is always judged)"
+            f"gates on NDCG@10 are not judged: the newest windows have {n_validated} users, {LEAST_VALIDATED} are "
+            "needed (a limit given in recsys.toml is always judged)"
         )
     return Built(snapshot, validation, gates, tuple(notes), n_validated)
 
 
-def _train(builder: Builder, frames: list[Frame], names: tuple[str, ...]) -> dict[str, Forest]:
-    rankers = {}
-    for head in HEADS:
-        with builder.stages.stage(f"train ranker {head.name}") as step:
-            ranker = train(head, frames, names, seed=builder.dataset.settings.training.seed)
-            step.advance(sum(len(frame) for frame in frames))
-        if ranker is not None:
-            rankers[head.name] = ranker
-    return rankers
-
-
-def _validate(builder: Builder, frames: list[Frame], before: Snapshot, truth: Truth) -> Tasks:
-    """Heads trained on the older windows, and two plain sources, on the newest window."""
-    n_items = len(builder.dataset.item_ids)
-    past = before.histories
-    owners = np.repeat(np.arange(len(past)), np.diff(past.starts))[past.targets]
-    novel = truth.without(frozen(owners, np.int32), past.items[past.targets], n_items)
-    rankers = _train(builder, frames[1:], before.feature_names) if len(frames) > 1 else {}
+def _validation(chosen: Sequence[Chosen]) -> Tasks:
+    """Means over users of what was chosen, called pipeline, and of all it was chosen from."""
     tasks: dict[str, dict[str, dict[str, float]]] = {}
-    for task, head, target in (("all", HEADS[0], truth), ("novel", HEADS[1], novel)):
-        if not len(target):
+    for one in chosen:
+        if not one.scores:
             continue
-        by_name = {}
-        if head.name in rankers:
-            rows = rows_of(head, frames[0])
-            lists = top_lists(rows, rankers[head.name].score(rows.features), len(truth), DEEP)
-            by_name["pipeline"] = lists[np.searchsorted(truth.users, target.users)]
-        else:  # fusion answers here, as it would when serving
-            by_name["pipeline"] = lists_of_pipeline(
-                before, head.name, target.users, at=before.model.context.statistics.at
-            )
-        for source in ("history", "popular"):
-            by_name[source] = lists_of_source(
-                before, source, head.name, target.users, at=before.model.context.statistics.at
-            )
-        tasks[task] = {
-            name: {metric: float(values.mean()) for metric, values in per_user(lists, target, n_items).items()}
-            for name, lists in by_name.items()
-        }
+        means = {label: {m: float(v.mean()) for m, v in values.items()} for label, values in one.scores.items()}
+        sources = {label.removeprefix(f"{SOURCE} "): values for label, values in means.items()}
+        tasks[one.head.task] = {"pipeline": means[one.contender.label], **sources}
     return tasks
 
 

@@ -52,12 +52,19 @@ class Frame:
 
 
 def frame_of(
-    snapshot: Snapshot, truth: Truth, user_ids: list[str], *, at: int, advance: Callable[[int], None] = lambda n: None
+    snapshot: Snapshot,
+    truth: Truth,
+    user_ids: list[str],
+    *,
+    at: int,
+    share: float = 1.0,
+    rng: np.random.Generator | None = None,
+    advance: Callable[[int], None] = lambda n: None,
 ) -> Frame:
     """Rows of the ``home`` candidates of every user of ``truth``, asked as of ``at``.
 
     The ``discover`` candidates are the rows with ``new``: both serving configs ask the same sources at the same depth.
-    Memory: 4 F bytes a row, about 230 rows a user.
+    ``share`` of the negatives are kept, chosen by ``rng``. Memory: 4 F bytes a row, about 300 rows a user x ``share``.
     """
     n_items = len(snapshot.catalogue)
     truth_keys = np.repeat(np.arange(len(truth), dtype=np.int64), truth.sizes) * n_items + truth.items
@@ -70,13 +77,14 @@ def frame_of(
         owned = np.concatenate([i * n_items + q.owned.astype(np.int64) for i, q in enumerate(queries)])
         keys = (rows.query_of + start) * n_items + rows.items
         advance(len(users))
-        return Frame(
+        whole = Frame(
             features=features,
             labels=np.isin(keys, truth_keys),
             new=~np.isin(rows.keys, owned),
             query=rows.query_of + start,
             items=rows.items,
         )
+        return whole if rng is None else whole.thinned(share, rng)
 
     # One thread: the calls are many and short, and two threads fighting for the interpreter took twice as long.
     frames = [chunk(start) for start in range(0, len(truth), CHUNK)]

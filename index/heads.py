@@ -13,34 +13,49 @@ from index.frames import Frame
 from recsys.arrays import Float64, Int32
 from recsys.ranker import Forest
 
-LEAST_POSITIVES = 200
-LEAST_QUERIES = 50
-# Below this, threads wait for each other longer than they count: a hundred times longer where other programs run.
+# With fewer positives or queries a forest learns noise.
+LEAST_POSITIVES = 100
+LEAST_QUERIES = 30
+# A second thread pays off when it gets at least this many rows; below, waiting for each other costs a factor.
 ROWS_A_THREAD = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """One ranker's recipe, with a binary objective.
-
-    new_only: learns from candidates new to the user only · negatives: share of a window's negatives it learns from.
-    """
+class Recipe:
+    """How a forest is grown, with a binary objective."""
 
     name: str
-    new_only: bool
     n_trees: int
     n_leaves: int
     learning_rate: float
     least_rows_in_leaf: int
+    feature_fraction: float = 0.5
+    lambda_l2: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One ranker: what it learns from, and the recipes validation chooses from, the first by default.
+
+    task: the name of its task in evaluations · new_only: learns from candidates new to the user only · negatives: share
+    of a window's negatives it learns from, all of them where there are few rows.
+    """
+
+    name: str
+    task: str
+    new_only: bool
     negatives: float
+    recipes: tuple[Recipe, ...]
 
 
+# What little data can bear.
+SMALL = Recipe("small", n_trees=80, n_leaves=7, learning_rate=0.05, least_rows_in_leaf=50, feature_fraction=0.3)
 HEADS = (
-    Head("home", new_only=False, n_trees=220, n_leaves=31, learning_rate=0.07, least_rows_in_leaf=200, negatives=0.1),
-    Head(
-        "discover", new_only=True, n_trees=250, n_leaves=15, learning_rate=0.04, least_rows_in_leaf=400, negatives=0.16
-    ),
+    Head("home", "all", False, 0.1, (Recipe("deep", 220, 31, 0.07, 200), SMALL)),
+    Head("discover", "novel", True, 0.16, (Recipe("broad", 250, 15, 0.04, 400), SMALL)),
 )
+# Fewer rows than this are all kept.
+FEW_ROWS = 400_000
 
 
 def rows_of(head: Head, frame: Frame) -> Frame:
@@ -48,26 +63,43 @@ def rows_of(head: Head, frame: Frame) -> Frame:
     return frame.where(frame.new) if head.new_only else frame
 
 
-def train(head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, seed: int) -> Forest | None:
-    """A forest on the windows' rows; None when there is too little to learn from (fusion answers then)."""
+def sample_of(head: Head, frames: Sequence[Frame], *, seed: int) -> Frame | None:
+    """The rows of all windows the head learns from; None when they are too few (fusion answers then).
+
+    Queries without a positive teach nothing about order and are left out.
+    """
     rng = np.random.default_rng(seed)
-    rows = [rows_of(head, frame) for frame in frames]
+    rows = [with_positives(rows_of(head, frame)) for frame in frames]
     n_positives = sum(int(part.labels.sum()) for part in rows)
     n_queries = sum(len(np.unique(part.query[part.labels])) for part in rows)
     if n_positives < LEAST_POSITIVES or n_queries < LEAST_QUERIES:
         return None
-    sample = Frame.concatenate([part.thinned(head.negatives, rng) for part in rows])
+    n_rows = sum(len(part) / part.kept for part in rows)
+    share = max(head.negatives, min(1.0, FEW_ROWS / max(n_rows, 1.0)))
+    return Frame.concatenate([part.thinned(share, rng) for part in rows])
+
+
+def with_positives(frame: Frame) -> Frame:
+    """The rows of queries that have a positive among their candidates."""
+    has = np.zeros(int(frame.query.max(initial=-1)) + 1, bool)
+    has[frame.query[frame.labels]] = True
+    return frame.where(has[frame.query])
+
+
+def train(recipe: Recipe, sample: Frame, *, seed: int) -> Forest:
+    """A forest on the rows of ``sample``."""
     n_threads = max(1, min(os.cpu_count() or 1, len(sample) // ROWS_A_THREAD))
+    n_positives = int(sample.labels.sum())
     parameters = {
         "objective": "binary",
-        "num_leaves": head.n_leaves,
-        "learning_rate": head.learning_rate,
+        "num_leaves": recipe.n_leaves,
+        "learning_rate": recipe.learning_rate,
         # A leaf's least size follows the data: a fixed one would leave small shops with a stump.
-        "min_data_in_leaf": max(5, min(head.least_rows_in_leaf, n_positives // 40)),
-        "feature_fraction": 0.5,
+        "min_data_in_leaf": max(5, min(recipe.least_rows_in_leaf, n_positives // 40)),
+        "feature_fraction": recipe.feature_fraction,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
-        "lambda_l2": 5.0,
+        "lambda_l2": recipe.lambda_l2,
         "max_bin": 127,
         "seed": seed,
         "num_threads": n_threads,
@@ -75,13 +107,10 @@ def train(head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, 
         "force_col_wise": True,
         "verbosity": -1,
     }
-    data = lgb.Dataset(sample.features, sample.labels.astype(np.float32), feature_name=_safe(feature_names))
-    return Forest(lgb.train(parameters, data, head.n_trees), n_threads=n_threads)
-
-
-def _safe(names: Sequence[str]) -> list[str]:
-    """LightGBM's text format takes no white space or JSON marks in names; the manifest keeps the real ones."""
-    return [f"f{position}" for position in range(len(names))]
+    # LightGBM's text format takes no white space or JSON marks in names; the manifest keeps the real ones.
+    names = [f"f{position}" for position in range(sample.features.shape[1])]
+    data = lgb.Dataset(sample.features, sample.labels.astype(np.float32), feature_name=names)
+    return Forest(lgb.train(parameters, data, recipe.n_trees), n_threads=n_threads)
 
 
 def top_lists(frame: Frame, scores: Float64, n_queries: int, k: int) -> Int32:

@@ -98,10 +98,13 @@ class CleaningSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """seed of everything random · windows: temporal training windows · horizon_days: length of each label window."""
+    """seed of everything random · windows: temporal training windows, None = by the data ·
+
+    horizon_days: length of each label window.
+    """
 
     seed: int = 7
-    windows: int = 3
+    windows: int | None = None
     horizon_days: int = 28
 
 

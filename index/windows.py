@@ -12,6 +12,10 @@ from recsys.decay import DAY_S
 from recsys.evaluation.truth import Truth
 from recsys.interactions import Interactions
 
+LEAST_WINDOWS, MOST_WINDOWS = 4, 12
+ENOUGH_USERS = 8_000
+JUDGED_USERS = 1_500
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -21,8 +25,12 @@ class Window:
     end: int
 
 
-def windows_before(end: int, first_event: int, *, horizon_days: int, count: int) -> tuple[Window, ...]:
-    """Up to ``count`` adjoining windows that end at ``end``, newest first.
+def windows_before(
+    end: int, first_event: int, *, horizon_days: int, count: int, stride_days: int | None = None
+) -> tuple[Window, ...]:
+    """Up to ``count`` windows, newest first: the newest ends at ``end``, others ``stride_days`` before the next one.
+
+    Without a stride they adjoin; with a shorter one than the horizon they overlap.
 
     A window needs at least as much past before it as it is long, or its history would say nothing of habits; data too
     short for even one get shorter windows (a quarter of what there is), down to a day.
@@ -30,12 +38,43 @@ def windows_before(end: int, first_event: int, *, horizon_days: int, count: int)
     horizon = horizon_days * DAY_S
     if end - first_event < 2 * horizon:
         horizon = max((end - first_event) // 4, DAY_S)
+    stride = horizon if stride_days is None else min(stride_days * DAY_S, horizon)
     found = []
     for position in range(count):
-        window = Window(end - (position + 1) * horizon, end - position * horizon)
+        window = Window(end - position * stride - horizon, end - position * stride)
         if window.start - first_event < horizon:
             break
         found.append(window)
+    return tuple(found)
+
+
+def planned(
+    interactions: Interactions, end: int, n_items: int, *, horizon_days: int, count: int | None
+) -> tuple[Window, ...]:
+    """Windows to learn from and to judge by. ``count`` None: as many as it takes.
+
+    Adjoining windows until they hold ENOUGH_USERS, at least LEAST_WINDOWS and at most MOST_WINDOWS; where the data is
+    too short for that, windows that overlap by three quarters: the same days seen from other days are other questions.
+    """
+    first = int(interactions.times.min())
+    if count is not None:
+        return windows_before(end, first, horizon_days=horizon_days, count=count)
+    newest = windows_before(end, first, horizon_days=horizon_days, count=1)
+    n_users = len(truth_in(interactions, newest[0], n_items)) if newest else 0
+    wanted = min(max(-(-ENOUGH_USERS // max(n_users, 1)), LEAST_WINDOWS), MOST_WINDOWS)
+    adjoining = windows_before(end, first, horizon_days=horizon_days, count=wanted)
+    if len(adjoining) >= wanted or n_users * len(adjoining) >= ENOUGH_USERS:
+        return adjoining
+    return windows_before(end, first, horizon_days=horizon_days, count=MOST_WINDOWS, stride_days=horizon_days // 4)
+
+
+def judged(windows: Sequence[Window], n_users: int) -> tuple[Window, ...]:
+    """The newest windows that do not overlap, to judge by: as many as make JUDGED_USERS of ``n_users`` each, 2 to 6."""
+    wanted = min(max(-(-JUDGED_USERS // max(n_users, 1)), 2), 6)
+    found: list[Window] = []
+    for window in windows:
+        if len(found) < wanted and (not found or window.end <= found[-1].start):
+            found.append(window)
     return tuple(found)
 
 
@@ -45,6 +84,14 @@ def truth_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
     positive = inside.targets & (inside.weights > 0)
     truth = Truth.of(inside.users[positive], inside.items[positive], n_items)
     return truth.among(frozen(np.unique(interactions.before(window.start).users), np.int32))
+
+
+def strangers_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
+    """Distinct positive target pairs in the window of users without an event before it."""
+    inside = interactions.between(window.start, window.end)
+    positive = inside.targets & (inside.weights > 0)
+    truth = Truth.of(inside.users[positive], inside.items[positive], n_items)
+    return truth.among(frozen(np.setdiff1d(truth.users, interactions.before(window.start).users), np.int32))
 
 
 def sampled(truth: Truth, most: int, seed: int) -> Truth:

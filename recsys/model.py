@@ -12,6 +12,7 @@ from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.errors import SchemaMismatch, SnapshotCorrupt
 from recsys.features.assemble import families_of, feature_names
+from recsys.fusion import FOREST, Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.pipeline import Pipeline
@@ -53,10 +54,13 @@ class Model:
             sources += [self.content, SimilarContent(self.content.texts, self.content.index)]
         return {source.name: source for source in (*sources, *self.more)}
 
-    def pipeline(self, rankers: Mapping[str, Forest]) -> Pipeline:
-        """The online path over this model."""
+    def pipeline(self, rankers: Mapping[str, Forest], fusions: Mapping[str, Fusion] | None = None) -> Pipeline:
+        """The online path over this model; a ranker without a fusion of its name scores alone."""
         sources = self.sources
-        return Pipeline(self.context, sources, families_of(self.context, sources), rankers)
+        alone = {name: Fusion(FOREST) for name in rankers}
+        return Pipeline(
+            self.context, sources, families_of(self.context, sources), rankers, {**alone, **(fusions or {})}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,10 @@ class Snapshot:
         histories: Histories,
         configs: Mapping[str, ServingConfig],
         last_event_at: int,
+        fusions: Mapping[str, Fusion] | None = None,
     ) -> Snapshot:
         """A snapshot in memory, as a rebuild has it before it is written."""
-        return cls(model, model.pipeline(rankers), rankers, users, histories, configs, last_event_at)
+        return cls(model, model.pipeline(rankers, fusions), rankers, users, histories, configs, last_event_at)
 
     def ranked_by(self, rankers: Mapping[str, Ranker]) -> Snapshot:
         """The same snapshot that scores with ``rankers`` where they are named; what it would write stays as it is."""
@@ -124,6 +129,7 @@ class Snapshot:
         for name, ranker in self.rankers.items():
             out.text(ranker_file(name), ranker.text)
         out.json("rankers.json", sorted(self.rankers))
+        out.json("fusions.json", {name: fusion.to_json() for name, fusion in self.pipeline.fusions.items()})
         out.json("golden.json", [_golden_json(ask, self.answer(ask)) for ask in self.golden_asks()])
 
     @classmethod
@@ -144,9 +150,10 @@ class Snapshot:
         if names != manifest.features:
             raise SchemaMismatch("the snapshot was trained on other features than this version of the code computes")
         rankers = {name: Forest.of_text(src.text(ranker_file(name)), names) for name in src.json("rankers.json")}
+        fusions = {name: Fusion.from_json(values) for name, values in src.json("fusions.json").items()}
         return cls(
             model=model,
-            pipeline=model.pipeline(rankers),
+            pipeline=model.pipeline(rankers, fusions),
             rankers=rankers,
             users=IdMap.read(src, "users.ids"),
             histories=Histories.read(src),

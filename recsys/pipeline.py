@@ -12,8 +12,9 @@ import numpy as np
 from recsys.arrays import Bool, frozen
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
+from recsys.fusion import FOREST, RECIPROCAL_RANK, Fusion
 from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
-from recsys.ranker import Ranker, RankFusion
+from recsys.ranker import Ranker
 from recsys.serving import Scope
 from recsys.sources.protocol import Source
 
@@ -29,6 +30,7 @@ class Pipeline:
     sources: Mapping[str, Source]
     families: tuple[Family, ...]
     rankers: Mapping[str, Ranker]
+    fusions: Mapping[str, Fusion]
 
     def recommend(self, query: Query) -> Recommendation:
         """The answer to one query."""
@@ -91,11 +93,11 @@ class Pipeline:
         return found, tuple(failed)
 
     def _ranker(self, name: str) -> Ranker:
-        """The named ranker, or reciprocal rank fusion where there was too little to train one on."""
-        if (ranker := self.rankers.get(name)) is not None:
-            return ranker
-        names = feature_names(self.families)
-        return RankFusion(tuple(names.index(f"{source}_rank") for source in self.sources))
+        """What validation chose for the ranker's name; reciprocal ranks for a config that names none."""
+        fusion, forest = self.fusions.get(name) or Fusion(RECIPROCAL_RANK), self.rankers.get(name)
+        if fusion.kind == FOREST and forest is not None:
+            return forest  # names of features cost more than the whole lookup
+        return fusion.bound(feature_names(self.families), forest)
 
 
 def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:

@@ -51,6 +51,11 @@ class Truth:
         starts = np.concatenate([[0], np.cumsum(self.sizes[keep])])
         return Truth(self.users[keep], frozen(starts, np.int64), self.items[rows])
 
+    def joined(self, other: Truth, n_items: int) -> Truth:
+        """The pairs of both, all of them of items below ``n_items``."""
+        users = np.concatenate([np.repeat(one.users, one.sizes) for one in (self, other)])
+        return Truth.of(frozen(users, np.int32), np.concatenate([self.items, other.items]), n_items)
+
     def hits(self, lists: Int32, n_items: int) -> Bool:
         """Which places of ``lists`` (Q, k; -1 = empty) hold an item of the row's user's truth: (Q, k)."""
         keys = np.repeat(np.arange(len(self.users), dtype=np.int64), self.sizes) * n_items + self.items

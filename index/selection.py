@@ -1,0 +1,156 @@
+"""Chooses how to fuse, by what does best on windows that nothing was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.frames import Frame
+from index.fusions import fit_linear
+from index.heads import Head, Recipe, rows_of, sample_of, top_lists, train
+from index.windows import Window
+from recsys.arrays import Float64, Int32
+from recsys.evaluation.metrics import DEEP, per_user
+from recsys.evaluation.truth import Truth
+from recsys.fusion import FOREST, LINEAR, RECIPROCAL_RANK, SOURCE, STACKED, Fusion
+from recsys.ranker import Forest, Ranker
+
+# Another fusion takes the default's place when it is better by this many standard errors of the paired difference.
+CONVINCING = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One window: what its users did (truths by task, of the same users or fewer), and the rows to learn from.
+
+    asked: the users whose queries the frame numbers · whole: all negatives are there, so lists can be made of it.
+    """
+
+    window: Window
+    asked: Truth
+    truths: Mapping[str, Truth]
+    frame: Frame
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A way to order a head's candidates; recipe: of the forest it needs, if any."""
+
+    fusion: Fusion
+    recipe: Recipe | None
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.fusion.label} ({self.recipe.name})" if self.recipe else self.fusion.label
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The contender that won for a head, and what all scored: label -> metric -> one value a user, windows pooled."""
+
+    head: Head
+    contender: Contender
+    scores: Mapping[str, Mapping[str, Float64]]
+    n_users: int
+    why: str
+
+
+def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str], n_items: int, *, seed: int) -> Chosen:
+    """The best contender over the whole windows, each judged by models trained on the windows that ended before it.
+
+    Without any such window the forest is taken where one can be trained, else reciprocal ranks. The default is the
+    first recipe's forest.
+    """
+    pooled: dict[str, list[dict[str, Float64]]] = {}
+    contenders: dict[str, Contender] = {}
+    for judged in windows:
+        older = [other.frame for other in windows if other.window.end <= judged.window.start]
+        truth = judged.truths[head.task]
+        if not judged.whole or not len(truth):
+            continue
+        rows = rows_of(head, judged.frame)
+        for contender, ranker in _fitted(head, older, feature_names, seed=seed):
+            contenders.setdefault(contender.label, contender)
+            lists = lists_of(rows, ranker, judged.asked, truth)
+            pooled.setdefault(contender.label, []).append(per_user(lists, truth, n_items))
+    # Judged everywhere or nowhere: means over different users cannot be compared.
+    n_most = max((len(parts) for parts in pooled.values()), default=0)
+    scores = {
+        label: {metric: np.concatenate([part[metric] for part in parts]) for metric in parts[0]}
+        for label, parts in pooled.items()
+        if len(parts) == n_most
+    }
+    if not scores:
+        return _unjudged(head, [window.frame for window in windows], seed)
+    ndcg = {label: values["ndcg@10"] for label, values in scores.items()}
+    default = next(iter(ndcg))
+    best = max(ndcg, key=lambda label: float(ndcg[label].mean()))
+    gain = ndcg[best] - ndcg[default]
+    error = float(gain.std()) / max(len(gain), 1) ** 0.5
+    label = best if float(gain.mean()) > CONVINCING * error else default
+    why = f"{label}: NDCG@10 {ndcg[label].mean():.4f} over {len(gain)} users of {n_most} windows"
+    runner_up = max((other for other in ndcg if other != label), key=lambda o: float(ndcg[o].mean()), default=None)
+    if runner_up is not None:
+        why += f", {runner_up} {ndcg[runner_up].mean():.4f}"
+    return Chosen(head, contenders[label], scores, len(gain), why)
+
+
+def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:
+    """(Q, 100) lists for the users of ``truth``, who are among those of ``asked``, whose order numbers the queries."""
+    lists = top_lists(rows, ranker.score(rows.features), len(asked), DEEP)
+    chosen: Int32 = lists[np.searchsorted(asked.users, truth.users)]
+    return chosen
+
+
+def _fitted(
+    head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, seed: int
+) -> list[tuple[Contender, Ranker]]:
+    """Every contender that can be fitted on ``frames``, the default first."""
+    found: list[tuple[Contender, Ranker]] = []
+    sample = sample_of(head, frames, seed=seed) if frames else None
+    if sample is not None:
+        linear = fit_linear(sample, feature_names)
+        # Much data needs no recipe for little, and its forests take minutes.
+        recipes = head.recipes if int(sample.labels.sum()) < MANY_POSITIVES else head.recipes[:1]
+        for recipe in recipes:
+            forest = train(recipe, sample, seed=seed)
+            for kind in (FOREST, STACKED):
+                fusion = Fusion(kind, linear if kind == STACKED else None)
+                found.append((Contender(fusion, recipe), fusion.bound(feature_names, forest)))
+        fusion = Fusion(LINEAR, linear)
+        found.append((Contender(fusion, None), fusion.bound(feature_names, None)))
+    names = [name.removesuffix("_rank") for name in feature_names if name.endswith("_rank")]
+    alone = [Fusion(SOURCE, source=name) for name in names if not name.startswith("similar")]
+    for fusion in (Fusion(RECIPROCAL_RANK), *alone):
+        found.append((Contender(fusion, None), fusion.bound(feature_names, None)))
+    return found
+
+
+MANY_POSITIVES = 8_000
+
+
+def _unjudged(head: Head, frames: Sequence[Frame], seed: int) -> Chosen:
+    enough = bool(frames) and sample_of(head, frames, seed=seed) is not None
+    if enough:
+        small = Contender(Fusion(FOREST), head.recipes[-1])
+        return Chosen(head, small, {}, 0, "forest, trained on the only window there is: nothing to judge it by")
+    return Chosen(head, Contender(Fusion(RECIPROCAL_RANK), None), {}, 0, "reciprocal-rank: too little to train on")
+
+
+def final(
+    chosen: Chosen, frames: Sequence[Frame], feature_names: Sequence[str], *, seed: int
+) -> tuple[Fusion, Forest | None]:
+    """The chosen fusion fitted on all windows, and its forest, None when it needs none."""
+    fusion = chosen.contender.fusion
+    if fusion.kind in (RECIPROCAL_RANK, SOURCE):
+        return fusion, None
+    sample = sample_of(chosen.head, frames, seed=seed)
+    if sample is None:
+        return Fusion(RECIPROCAL_RANK), None
+    forest = train(chosen.contender.recipe, sample, seed=seed) if chosen.contender.recipe else None
+    linear = fit_linear(sample, feature_names) if fusion.linear is not None else None
+    return Fusion(fusion.kind, linear, fusion.source), forest

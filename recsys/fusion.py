@@ -1,0 +1,148 @@
+"""Ways to make one order of what the sources returned; a snapshot names the one that did best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recsys.arrays import Float32, Float64
+from recsys.errors import SnapshotCorrupt
+from recsys.ranker import Ranker, RankFusion
+
+FOREST, STACKED, LINEAR, RECIPROCAL_RANK, SOURCE = "forest", "stacked", "linear", "reciprocal-rank", "source"
+# How fast a place loses worth in the weighted fusion: the tenth place counts half of the first.
+HALF_PLACE = 10.0
+FARTHEST = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinearFusion:
+    """Weighted fusion of scores and ranks: a logistic model over them, in log-odds up to a constant.
+
+    names: feature columns, ``<source>_rank`` counted as 1 / (1 + rank / 10) and others as standardised scores, both 0
+    where the source has nothing to say · centres, scales, weights: one a name.
+    """
+
+    names: tuple[str, ...]
+    centres: tuple[float, ...]
+    scales: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def inputs(self, features: Float32, columns: Sequence[int]) -> Float64:
+        """(C, len(names)) what is weighed, from the ``columns`` of ``names`` in ``features`` (C, F)."""
+        values = features[:, list(columns)].astype(np.float64)
+        is_rank = np.array([name.endswith("_rank") for name in self.names])
+        scaled = np.clip((values - np.array(self.centres)) / np.array(self.scales), -FARTHEST, FARTHEST)
+        return np.nan_to_num(np.where(is_rank, 1.0 / (1.0 + values / HALF_PLACE), scaled), nan=0.0)
+
+    def bound(self, feature_names: Sequence[str]) -> Ranker:
+        """The ranker over features of those names. SnapshotCorrupt when one it weighs is missing."""
+        return _Linear(self, columns_of(self.names, feature_names))
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    fusion: LinearFusion
+    columns: tuple[int, ...]
+
+    def score(self, features: Float32) -> Float64:
+        scores: Float64 = self.fusion.inputs(features, self.columns) @ np.array(self.fusion.weights)
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Stacked:
+    """The mean of two models' log-odds."""
+
+    forest: Ranker
+    linear: Ranker
+
+    def score(self, features: Float32) -> Float64:
+        return 0.5 * (self.forest.score(features) + self.linear.score(features))
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceOrder:
+    """One source's own order, by its score of every candidate or by its rank; what it does not know comes last."""
+
+    rank: int
+    closeness: int | None
+
+    def score(self, features: Float32) -> Float64:
+        by_rank = 1.0 / (1.0 + features[:, self.rank].astype(np.float64))
+        if self.closeness is None:
+            return np.nan_to_num(by_rank, nan=0.0)
+        # Ties of scores, and candidates without one, are told apart by what the source itself returned.
+        score = features[:, self.closeness].astype(np.float64)
+        lowest = np.nanmin(score) if np.isfinite(score).any() else 0.0
+        return np.nan_to_num(score, nan=lowest - 1.0) + 1e-9 * np.nan_to_num(by_rank, nan=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """kind: one of this module's · linear: weights, for ``linear`` and ``stacked`` · source: the one of ``source``."""
+
+    kind: str
+    linear: LinearFusion | None = None
+    source: str = ""
+
+    @property
+    def label(self) -> str:
+        """For people: the kind, and the source where one answers alone."""
+        return f"{self.kind} {self.source}".strip()
+
+    @property
+    def needs_forest(self) -> bool:
+        """Whether a trained forest has a say."""
+        return self.kind in (FOREST, STACKED)
+
+    def bound(self, feature_names: Sequence[str], forest: Ranker | None) -> Ranker:
+        """The ranker over features of those names. SnapshotCorrupt when a part of it is missing."""
+        if self.kind == RECIPROCAL_RANK:
+            return RankFusion(tuple(i for i, name in enumerate(feature_names) if name.endswith("_rank")))
+        if self.kind == SOURCE:
+            closeness = f"{self.source}_closeness"
+            rank = columns_of((f"{self.source}_rank",), feature_names)[0]
+            return _SourceOrder(rank, feature_names.index(closeness) if closeness in feature_names else None)
+        if self.needs_forest and forest is None:
+            raise SnapshotCorrupt(f"fusion {self.kind} needs a ranker that is not in the snapshot")
+        if self.kind == FOREST and forest is not None:
+            return forest
+        if self.linear is None:
+            raise SnapshotCorrupt(f"fusion {self.kind} has no weights")
+        linear = self.linear.bound(feature_names)
+        return linear if self.kind == LINEAR or forest is None else _Stacked(forest, linear)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the inverse of ``from_json``."""
+        weights = None
+        if self.linear is not None:
+            parts = (self.linear.names, self.linear.centres, self.linear.scales, self.linear.weights)
+            weights = [list(row) for row in zip(*parts, strict=True)]
+        return {"kind": self.kind, "source": self.source, "weights": weights}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Fusion:
+        """The fusion that ``to_json`` wrote. SnapshotCorrupt when it is none."""
+        try:
+            if values["kind"] not in (FOREST, STACKED, LINEAR, RECIPROCAL_RANK, SOURCE):
+                raise ValueError(values["kind"])
+            linear = None
+            if values["weights"] is not None:
+                names, *numbers = zip(*values["weights"], strict=True)
+                linear = LinearFusion(tuple(names), *(tuple(map(float, column)) for column in numbers))
+            return cls(values["kind"], linear, str(values["source"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise SnapshotCorrupt("fusions.json holds something that is no fusion") from error
+
+
+def columns_of(wanted: Sequence[str], feature_names: Sequence[str]) -> tuple[int, ...]:
+    """Positions of ``wanted`` among ``feature_names``. SnapshotCorrupt when one is missing."""
+    place = {name: position for position, name in enumerate(feature_names)}
+    try:
+        return tuple(place[name] for name in wanted)
+    except KeyError as error:
+        raise SnapshotCorrupt(f"a fusion weighs {error.args[0]!r}, which is no feature") from error
