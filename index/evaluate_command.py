@@ -6,9 +6,18 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index.rebuild_command import cache_folder, instant
+from recsys.decay import DAY_S
 from recsys.errors import InputError
+
+if TYPE_CHECKING:
+    from index.figures import Evaluation, Scores
+    from index.progress import Stages
+
+# The length of a window when there are several and none is given; one window goes on to the last event.
+_WINDOW_DAYS = 28
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,7 +31,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--horizon-days", metavar="N", type=int, help="length of the truth (default: to the last event)"
     )
-    parser.add_argument("--json", metavar="FILE", type=Path, help="also write tasks.{all,novel}.{name}.{metric} here")
+    parser.add_argument(
+        "--windows",
+        metavar="N",
+        type=int,
+        default=1,
+        help="also fit and score at N - 1 splits a horizon (28 days by default) apart before it, and pool the users",
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="also write tasks.{all,novel}.{name}.{metric} and the rest here"
+    )
+    parser.add_argument("--html", metavar="FILE", type=Path, help="also write a page with tables and plots here")
     parser.add_argument(
         "--config", metavar="FILE", type=Path, help="a recsys.toml (default: the one beside the tables)"
     )
@@ -33,28 +52,68 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    if arguments.horizon_days is not None and arguments.horizon_days < 1:
-        raise InputError(f"--horizon-days must be at least 1, got {arguments.horizon_days}")
+    for flag in ("horizon_days", "windows"):
+        if (value := getattr(arguments, flag)) is not None and value < 1:
+            raise InputError(f"--{flag.replace('_', '-')} must be at least 1, got {value}")
+    # Now, not after minutes of work: a place where nothing can be written.
+    for file in (arguments.json, arguments.html):
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
     from rich.console import Console
 
-    from index.build import Builder, build
-    from index.evaluation import Cut, evaluate
-    from index.loading import load_for
+    from index.comparisons import differences_table, sentences, slices_table
+    from index.figures import Evaluation
     from index.progress import Stages
-    from index.reporting import metrics_table, plain
+    from index.reporting import metrics_table
 
-    split = arguments.split_at
     with Stages() as stages:
-        dataset, _ = load_for(arguments.data, arguments.config, until=split, stages=stages)
-        end = None if arguments.horizon_days is None else split + arguments.horizon_days * 86_400
-        with stages.stage("read the truth"):
-            cut = Cut.read(arguments.data, dataset, start=split, end=end)
-        built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=split)
-        tasks, facts = evaluate(dataset, built.snapshot, cut, stages)
-    Console(width=None if os.isatty(1) else 160).print(
-        metrics_table(tasks, f"After {facts['split_at']}: {facts['n_users']}")
-    )
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps({"tasks": plain(tasks), **facts}, indent=2, sort_keys=True) + "\n")
+        windows = _windows(arguments, stages)
+        with stages.stage("draw intervals"):
+            evaluation = Evaluation.of(windows)
+        _write(evaluation, arguments)
+    console = Console(width=None if os.isatty(1) else 160)
+    users = ", ".join(f"{n:,} users on {task}" for task, n in evaluation.facts["n_users"].items())
+    console.print(metrics_table(evaluation.tasks, f"After {evaluation.facts['split_at']}: {users}"))
+    console.print(differences_table(evaluation))
+    console.print(slices_table(evaluation))
+    for sentence in sentences(evaluation):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _windows(arguments: argparse.Namespace, stages: Stages) -> list[Scores]:
+    """The scores of each window, newest first; older ones that have nothing to fit on or to score are left out."""
+    horizon = arguments.horizon_days if arguments.windows == 1 else arguments.horizon_days or _WINDOW_DAYS
+    found: list[Scores] = []
+    for position in range(arguments.windows):
+        start = arguments.split_at - position * (horizon or 0) * DAY_S
+        try:
+            found.append(_window(arguments, stages, start, None if horizon is None else start + horizon * DAY_S))
+        except InputError as error:
+            if not found:
+                raise
+            stages.print(f"note: {position} of {arguments.windows} windows are scored, the next one has none: {error}")
+            break
+    return found
+
+
+def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int | None) -> Scores:
+    from index.build import Builder, build
+    from index.cut import Cut
+    from index.evaluation import evaluate
+    from index.loading import load_for
+
+    dataset, _ = load_for(arguments.data, arguments.config, until=start, stages=stages)
+    with stages.stage("read the truth"):
+        cut = Cut.read(arguments.data, dataset, start=start, end=end)
+    built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=start)
+    return evaluate(dataset, built.snapshot, cut, stages)
+
+
+def _write(evaluation: Evaluation, arguments: argparse.Namespace) -> None:
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(evaluation.to_json(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if arguments.html is not None:
+        from index.page import page
+
+        arguments.html.write_text(page(evaluation, "How good the lists are"), encoding="utf-8")

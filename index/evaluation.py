@@ -2,123 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from index.cells import number, seconds, text
+from index.cut import Cut
 from index.dataset import Dataset
-from index.items import numbers_of
+from index.figures import PIPELINE, Scored, Scores
 from index.progress import Stages
-from index.scoring import lists_of_pipeline, lists_of_source
-from index.settings import Settings, canonical_type
-from index.tables import read_tables
-from recsys.arrays import Int32, frozen
-from recsys.errors import InputError
-from recsys.evaluation.metrics import Exposure, beyond_accuracy, per_user
+from index.scoring import Advance, lists_of_pipeline, lists_of_source
+from index.slices import ABOUT_NEWCOMERS, NEWCOMERS, slices_of
+from recsys.arrays import Float64, Int32, frozen
+from recsys.decay import DAY_S
+from recsys.evaluation.metrics import Exposure, accuracy, beyond_accuracy, per_user
+from recsys.evaluation.slices import Slice
 from recsys.evaluation.truth import Truth
 from recsys.model import Snapshot
 
 TASKS = (("all", "home"), ("novel", "discover"))
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """What happened after ``start`` (epoch seconds): the truth of each task, its items numbered below ``n_items``."""
-
-    start: int
-    truths: Mapping[str, Truth]
-    n_items: int
-
-    @classmethod
-    def read(cls, folder: Path, dataset: Dataset, *, start: int, end: int | None) -> Cut:
-        """From the raw rows in [start, end), before any cleaning, so that nothing cleaning does can flatter.
-
-        Items never seen before ``start`` stay in it and count against every list. InputError when there is no truth.
-        """
-        truth, n_items = raw_truth(folder, dataset, start=start, end=end)
-        if not len(truth):
-            raise InputError("no user with an event before the split has a target event after it: nothing to score")
-        owned = dataset.interactions.targets
-        novel = truth.without(dataset.interactions.users[owned], dataset.interactions.items[owned], n_items)
-        return cls(start, {"all": truth, "novel": novel}, n_items)
+# (serving config, user numbers (Q,)) -> (Q, 100) item numbers, best first, -1 = empty place.
+Lists = Callable[[str, Int32], Int32]
+_NO_EXTRAS: Mapping[str, Lists] = MappingProxyType({})
+_Producer = Callable[[str, Int32, Advance], Int32]
 
 
 def evaluate(
-    dataset: Dataset, snapshot: Snapshot, cut: Cut, stages: Stages
-) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, Any]]:
-    """task -> name -> metric -> mean over users, and the facts of the cut."""
-    exposure = _exposure(dataset, snapshot, cut.n_items)
-    with threadpool_limits(1, "blas"):
-        tasks = _score(dataset, snapshot, cut.truths, exposure, at=cut.start, stages=stages)
-    facts = {
-        "split_at": datetime.fromtimestamp(cut.start, UTC).isoformat(),
-        "n_users": {task: len(truth) for task, truth in cut.truths.items()},
-        "n_items": len(dataset.item_ids),
-    }
-    return tasks, facts
+    dataset: Dataset, snapshot: Snapshot, cut: Cut, stages: Stages, *, extras: Mapping[str, Lists] = _NO_EXTRAS
+) -> Scores:
+    """What every list was worth to every user of the cut.
 
-
-def _score(
-    dataset: Dataset, snapshot: Snapshot, truths: Mapping[str, Truth], exposure: Exposure, *, at: int, stages: Stages
-) -> dict[str, dict[str, dict[str, float]]]:
-    n_items = len(exposure.known)
-    tasks: dict[str, dict[str, dict[str, float]]] = {}
-    names = [name for name in snapshot.pipeline.sources if not name.startswith("similar")]
-    for task, config in TASKS:
-        target = truths[task]
-        if not len(target):
-            continue
-        tasks[task] = {}
-        for name in (*names, "pipeline"):
-            with stages.stage(f"score {name} on {task}", total=len(target)) as step:
-                if name == "pipeline":
-                    lists = lists_of_pipeline(snapshot, config, target.users, at=at, advance=step.advance)
-                else:
-                    lists = lists_of_source(snapshot, name, config, target.users, at=at, advance=step.advance)
-                means = {metric: float(v.mean()) for metric, v in per_user(lists, target, n_items).items()}
-                repeats = _repeat_share(lists, target, dataset, n_items)
-                tasks[task][name] = {**means, **beyond_accuracy(lists, target, exposure), "repeats@10": repeats}
-    return tasks
-
-
-def raw_truth(folder: Path, dataset: Dataset, *, start: int, end: int | None) -> tuple[Truth, int]:
-    """Distinct target pairs in [start, end) of users with an event before, and how many items they are numbered in.
-
-    Items that the dataset does not know are numbered from its own number of items on.
+    ``snapshot`` is fitted on what came before ``cut.start``. Extras are scored like sources, under names that no source
+    has (ValueError): fusions, ablations, whatever can fill a list for each of the users it is given, new ones among
+    them. Each makes its lists once a task; all slices are judged on these.
     """
-    settings: Settings = dataset.settings
-    events = read_tables(folder, settings).events
-    rows = events.select(
-        text("user_id", events.schema["user_id"]),
-        text("item_id", events.schema["item_id"]),
-        text("event_type", events.schema["event_type"]),
-        seconds("timestamp", events.schema["timestamp"]),
-        *([number("value", events.schema["value"])] if "value" in events.columns else []),
-    )
-    kinds = rows["event_type"].unique().drop_nulls()
-    targets = [kind for kind in kinds if canonical_type(kind) in settings.events.target_types]
-    keep = pl.col("event_type").is_in(targets) & (pl.col("timestamp") >= start)
-    if end is not None:
-        keep &= pl.col("timestamp") < end
-    if settings.events.min_value is not None and "value" in rows.columns:
-        keep &= (pl.col("value") >= settings.events.min_value).fill_null(True)
-    rows = rows.filter(keep).drop_nulls(["user_id", "item_id"])
-    users = numbers_of(rows["user_id"], pl.Series(dataset.user_ids, dtype=pl.String))
-    items = np.array(numbers_of(rows["item_id"], pl.Series(dataset.item_ids, dtype=pl.String)))
-    unknown = rows["item_id"].filter(pl.Series(items < 0)).unique().sort()
-    if unknown.len():
-        items[items < 0] = len(dataset.item_ids) + numbers_of(rows["item_id"].filter(pl.Series(items < 0)), unknown)
-    n_items = len(dataset.item_ids) + unknown.len()
-    known = users >= 0
-    truth = Truth.of(users[known], frozen(items[known], np.int32), n_items)
-    return truth.among(frozen(np.unique(dataset.interactions.users), np.int32)), n_items
+    lists_of = _producers(snapshot, extras, at=cut.start)
+    slices = slices_of(dataset, snapshot.model.context.profiles, cut.truths["all"], at=cut.start, n_items=cut.n_items)
+    exposure = _exposure(dataset, snapshot, cut.n_items)
+    tasks: dict[str, Scored] = {}
+    sliced: dict[str, dict[str, Scored]] = {}
+    beyond: dict[str, dict[str, dict[str, float]]] = {}
+    for task, config in TASKS:
+        truth = cut.truths[task]
+        if not len(truth):
+            continue
+        beyond[task] = {}
+        whole: dict[str, dict[str, Float64]] = {}
+        parts: dict[str, dict[str, dict[str, Float64]]] = {}
+        present = [part for part in slices if part.sizes(truth).any()]
+        for name, producer in lists_of.items():
+            total = len(truth) + len(cut.newcomers)
+            with threadpool_limits(1, "blas"), stages.stage(f"score {name} on {task}", total=total) as step:
+                lists = producer(config, truth.users, step.advance)
+                hits = truth.hits(lists, cut.n_items)
+                whole[name] = accuracy(hits, truth.sizes)
+                repeats = _repeat_share(lists, truth, dataset, cut.n_items)
+                beyond[task][name] = {**beyond_accuracy(lists, truth, exposure), "repeats@10": repeats}
+                for part in present:
+                    parts.setdefault(part.name, {})[name] = part.accuracy(lists, hits, truth)
+                if len(cut.newcomers):
+                    lists = producer(config, cut.newcomers.users, step.advance)
+                    parts.setdefault(NEWCOMERS, {})[name] = per_user(lists, cut.newcomers, cut.n_items)
+        members = {part.name: truth.users[part.sizes(truth) > 0] for part in present}
+        members[NEWCOMERS] = cut.newcomers.users
+        tasks[task] = Scored(_ids(snapshot, truth.users), whole)
+        sliced[task] = {part: Scored(_ids(snapshot, members[part]), values) for part, values in parts.items()}
+    return Scores(tasks, sliced, beyond, _facts(dataset, cut, exposure, slices, sliced))
+
+
+def _producers(snapshot: Snapshot, extras: Mapping[str, Lists], *, at: int) -> dict[str, _Producer]:
+    def of_source(source: str) -> _Producer:
+        return lambda config, users, advance: lists_of_source(snapshot, source, config, users, at=at, advance=advance)
+
+    def of_extra(extra: Lists) -> _Producer:
+        def produce(config: str, users: Int32, advance: Advance) -> Int32:
+            lists = extra(config, users)
+            advance(len(users))
+            return lists
+
+        return produce
+
+    # A list of items like the ones on the page answers another question.
+    found = {name: of_source(name) for name in snapshot.pipeline.sources if not name.startswith("similar")}
+    if taken := {*found, PIPELINE} & set(extras):
+        raise ValueError(f"extras need names of their own, got {sorted(taken)}")
+    found |= {name: of_extra(extra) for name, extra in extras.items()}
+    found[PIPELINE] = lambda config, users, advance: lists_of_pipeline(snapshot, config, users, at=at, advance=advance)
+    return found
+
+
+def _ids(snapshot: Snapshot, users: Int32) -> NDArray[np.str_]:
+    return np.array(snapshot.users.ids(users), np.str_)
+
+
+def _facts(
+    dataset: Dataset,
+    cut: Cut,
+    exposure: Exposure,
+    slices: tuple[Slice, ...],
+    sliced: Mapping[str, Mapping[str, Scored]],
+) -> dict[str, Any]:
+    past = dataset.interactions
+    used = {part for parts in sliced.values() for part in parts}
+    about = {part.name: part.about for part in slices} | {NEWCOMERS: ABOUT_NEWCOMERS}
+    return {
+        "split_at": _iso(cut.start),
+        "ends_at": _iso(cut.end),
+        "horizon_days": round((cut.end - cut.start) / DAY_S, 2),
+        "target_types": list(dataset.settings.events.target_types),
+        "n_events": len(past),
+        "n_users_with_events": len(np.unique(past.users)),
+        "n_items": len(dataset.item_ids),
+        "n_items_with_events": int(exposure.known.sum()),
+        "n_users": {task: len(truth) for task, truth in cut.truths.items()},
+        "n_pairs": {task: len(truth.items) for task, truth in cut.truths.items()},
+        "n_pairs_of_unseen_items": {
+            task: int((~exposure.known[truth.items]).sum()) for task, truth in cut.truths.items()
+        },
+        "n_new_users": len(cut.newcomers),
+        "n_unknown_users": cut.n_strangers,
+        "slice_definitions": {name: sentence for name, sentence in about.items() if name in used},
+    }
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def _exposure(dataset: Dataset, snapshot: Snapshot, n_items: int) -> Exposure:

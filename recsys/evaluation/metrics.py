@@ -33,12 +33,16 @@ def reciprocal_rank(hits: Bool) -> Float64:
 
 def per_user(lists: Int32, truth: Truth, n_items: int) -> dict[str, Float64]:
     """Accuracy of ``lists`` (Q, 100; -1 = empty place) for each user of ``truth``, by metric name."""
-    hits, sizes = truth.hits(lists, n_items), truth.sizes.astype(np.float64)
-    top = hits[:, :K]
+    return accuracy(truth.hits(lists, n_items), truth.sizes)
+
+
+def accuracy(hits: Bool, sizes: Int64) -> dict[str, Float64]:
+    """Metric name -> (Q,), of ``hits`` (Q, 100) where the users' truths have ``sizes`` (Q,) >= 1 items."""
+    wanted, top = sizes.astype(np.float64), hits[:, :K]
     return {
-        "ndcg@10": ndcg(hits, sizes),
-        "recall@10": top.sum(axis=1) / np.minimum(sizes, K),
-        "recall@100": hits[:, :DEEP].sum(axis=1) / sizes,
+        "ndcg@10": ndcg(hits, wanted),
+        "recall@10": top.sum(axis=1) / np.minimum(wanted, K),
+        "recall@100": hits[:, :DEEP].sum(axis=1) / wanted,
         "hit@10": top.any(axis=1).astype(np.float64),
         "mrr": reciprocal_rank(hits),
     }

@@ -48,6 +48,53 @@ def test_every_source_and_the_pipeline_are_scored_on_both_tasks(evaluate: Run, w
     assert figures["n_users"]["all"] == 120
 
 
+def test_slices_differences_and_a_page_come_with_it(evaluate: Run, world: Any, tmp_path: Path) -> None:
+    page = tmp_path / "pages" / "figures.html"
+    ran = evaluate(world.data, SPLIT, "--json", tmp_path / "figures.json", "--html", page)
+    assert ran.code == 0, ran.err
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    for task in ("all", "novel"):
+        for part, by_name in figures["slices"][task].items():
+            assert set(by_name) == NAMES, part
+            assert all(set(metrics) == METRICS | {"n_users"} for metrics in by_name.values()), part
+            assert set(figures["slice_differences"][task][part]) == NAMES - {"pipeline"}
+            assert part in figures["slice_definitions"]
+            assert part in ran.out
+        thirds = [
+            figures["slices"][task][f"{third}_events"]["pipeline"]["n_users"] for third in ("few", "some", "many")
+        ]
+        assert sum(thirds) == figures["n_users"][task]
+        assert set(figures["differences"][task]) == NAMES - {"pipeline"}
+        for name, found in figures["differences"][task].items():
+            ndcg = {who: figures["tasks"][task][who]["ndcg@10"] for who in ("pipeline", name)}
+            assert found["mean"] == pytest.approx(ndcg["pipeline"] - ndcg[name])
+            assert found["low"] <= found["mean"] <= found["high"]
+            assert found["n_users"] == figures["n_users"][task]
+            assert f"{found['low']:+.4f}" in ran.out
+    html = page.read_text(encoding="utf-8")
+    assert f"{figures['tasks']['all']['pipeline']['ndcg@10']:.4f}" in html
+    assert html.count("<svg") == 6
+
+
+def test_several_windows_are_pooled_by_user(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
+    data = corner_shop.write(tmp_path / "data")
+    out = tmp_path / "figures.json"
+    # Half a year of data: the third window back still has a past, the seventh begins before the first event.
+    ran = evaluate(data, SPLIT, "--windows", 2, "--horizon-days", 21, "--json", out)
+    assert ran.code == 0, ran.err
+    figures = json.loads(out.read_text())
+    assert [w["split_at"][:10] for w in figures["windows"]] == ["2025-06-03", "2025-05-13"]
+    assert all(w["horizon_days"] == 21 for w in figures["windows"])
+    assert figures["differences"]["all"]["popular"]["n_users"] == figures["n_users"]["all"] <= 60
+    assert sum(w["n_users"]["all"] for w in figures["windows"]) > figures["n_users"]["all"]
+
+
+def test_windows_without_a_past_are_left_out_and_said(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
+    ran = evaluate(corner_shop.write(tmp_path / "data"), "2025-02-01", "--windows", 3, "--horizon-days", 40)
+    assert ran.code == 0, ran.err
+    assert "note: 1 of 3 windows are scored, the next one has none: no event before" in ran.err
+
+
 def test_the_popularity_figure_is_that_of_a_list_worked_out_by_hand(
     evaluate: Run, shop: Any, world: Any, tmp_path: Path
 ) -> None:
@@ -109,13 +156,18 @@ def test_a_split_with_nothing_on_one_side_exits_2(
     assert not (tmp_path / "figures.json").exists()
 
 
-def test_a_horizon_must_be_a_day_at_least(evaluate: Run, world: Any) -> None:
-    ran = evaluate(world.data, SPLIT, "--horizon-days", 0)
-    assert (ran.code, ran.err) == (2, "recsys-index: --horizon-days must be at least 1, got 0\n")
+@pytest.mark.parametrize("flag", ["--horizon-days", "--windows"])
+def test_a_horizon_must_be_a_day_and_windows_one_at_least(evaluate: Run, world: Any, flag: str) -> None:
+    ran = evaluate(world.data, SPLIT, flag, 0)
+    assert (ran.code, ran.err) == (2, f"recsys-index: {flag} must be at least 1, got 0\n")
 
 
-def test_a_report_that_cannot_be_written_is_named(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", ["--json", "--html"])
+def test_a_report_that_cannot_be_written_is_named_before_the_work(
+    evaluate: Run, world: Any, tmp_path: Path, flag: str
+) -> None:
     (tmp_path / "a-file").touch()
-    ran = evaluate(corner_shop.write(tmp_path / "data"), SPLIT, "--json", tmp_path / "a-file" / "figures.json")
+    ran = evaluate(world.data, SPLIT, flag, tmp_path / "a-file" / "figures")
     assert ran.code == 2
+    assert "stage" not in ran.err
     assert ran.err.splitlines()[-1].startswith(f"recsys-index: {tmp_path / 'a-file'}")
