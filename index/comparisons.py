@@ -38,6 +38,15 @@ class Lead:
         return "ahead of" if self.difference.mean > 0 else "behind"
 
 
+def scope(evaluation: Evaluation) -> str:
+    """When, and how many users: ``After 2025-02-01: 40 users on all, 30 users on novel``."""
+    when, n_earlier = f"After {evaluation.facts['split_at']}", len(evaluation.facts["windows"]) - 1
+    if n_earlier:
+        when += f" and {n_earlier} earlier split{'s' if n_earlier > 1 else ''}"
+    users = ", ".join(f"{n:,} users on {task}" for task, n in evaluation.facts["n_users"].items())
+    return f"{when}: {users}"
+
+
 def sentences(evaluation: Evaluation) -> list[str]:
     """One a task: how good the pipeline is, and whether that is more than the best other list."""
     said = []

@@ -61,7 +61,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             file.parent.mkdir(parents=True, exist_ok=True)
     from rich.console import Console
 
-    from index.comparisons import differences_table, sentences, slices_table
+    from index.comparisons import differences_table, scope, sentences, slices_table
     from index.figures import Evaluation
     from index.progress import Stages
     from index.reporting import metrics_table
@@ -72,8 +72,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             evaluation = Evaluation.of(windows)
         _write(evaluation, arguments)
     console = Console(width=None if os.isatty(1) else 160)
-    users = ", ".join(f"{n:,} users on {task}" for task, n in evaluation.facts["n_users"].items())
-    console.print(metrics_table(evaluation.tasks, f"After {evaluation.facts['split_at']}: {users}"))
+    console.print(metrics_table(evaluation.tasks, scope(evaluation)))
     console.print(differences_table(evaluation))
     console.print(slices_table(evaluation))
     for sentence in sentences(evaluation):

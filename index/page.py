@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from index.comparisons import Lead, cell, sentences, spelled
+from index.comparisons import Lead, cell, scope, sentences, spelled
 from index.figures import COMPARED, PIPELINE, Evaluation, Intervals
 from index.page_style import STYLE
 from index.plots import bars, forest, tradeoffs
@@ -36,10 +36,9 @@ _FACTS = {
 
 def page(evaluation: Evaluation, title: str) -> str:
     """The whole page; every name and sentence in it is escaped."""
-    split = str(evaluation.facts["split_at"])
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>Fitted on what happened before {escape(split)}, scored on what came after.</p>",
+        f"<p>{escape(scope(evaluation))}. What is scored was fitted on what happened before.</p>",
         "".join(f"<p class='lead'>{escape(sentence)}</p>" for sentence in sentences(evaluation)),
         f"<p>{escape(_how_to_read(evaluation))}</p>",
         *(_task(evaluation, task) for task in evaluation.tasks),
@@ -100,17 +99,16 @@ def _task(evaluation: Evaluation, task: str) -> str:
         )
     # Lists that are empty for everybody have a Gini of 0 and no other merit: they would only stretch the axes.
     shown = {name: found for name, found in figures.items() if found["coverage@10"] > 0 or found[COMPARED] > 0}
-    pictures.append(
-        _figure(
-            tradeoffs(
-                shown,
-                metrics=[metric for metric in _BEYOND if any(math.isfinite(f[metric]) for f in shown.values())],
-                against=COMPARED,
-                highlight=PIPELINE,
-                label=f"{COMPARED} against coverage, hits, exposure and diversity on task {task}; figures in the table",
-            ),
-            "Accuracy against what else a list is: more is better, but of gini@10, where more is more of the same",
-        )
+    points = _figure(
+        tradeoffs(
+            shown,
+            metrics=[metric for metric in _BEYOND if any(math.isfinite(f[metric]) for f in shown.values())],
+            against=COMPARED,
+            highlight=PIPELINE,
+            label=f"{COMPARED} against coverage, hits, exposure and diversity on task {task}; figures in the table",
+        ),
+        "Accuracy against what else a list is: more is better, but of gini@10, where more is more of the same",
+        broad=True,
     )
     rows = [[name, spelled(found, signed=True)] for name, found in evaluation.differences[task].items()]
     differences = _table(f"Task {task}: {COMPARED} of the pipeline minus", ["list", "mean and interval"], rows)
@@ -119,6 +117,7 @@ def _task(evaluation: Evaluation, task: str) -> str:
             f"<h2>Task {escape(task)}</h2>",
             f"<p>{escape(_TASKS.get(task, ''))}</p>",
             f"<div class='pictures'>{''.join(pictures)}</div>",
+            points,
             table,
             differences if rows else "",
         ]
@@ -180,8 +179,8 @@ def _bounds(means: Intervals, name: str) -> str:
     return f"{cell(found.low)} to {cell(found.high)}" if math.isfinite(found.low) else "–"
 
 
-def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+def _figure(svg: str, caption: str, *, broad: bool = False) -> str:
+    return f"<figure{' class=broad' if broad else ''}>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, marked: str = "") -> str:

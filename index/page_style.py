@@ -21,8 +21,9 @@ p { max-width: 46rem; margin: .5rem 0; }
 .lead { font-size: 1.1rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem; }
 figure { margin: 1rem 0; overflow-x: auto; }
-figcaption { color: var(--soft); font-size: .875rem; }
 svg { display: block; width: 100%; height: auto; min-width: 24rem; max-width: 44rem; }
+.broad svg { min-width: 36rem; max-width: 66rem; }
+figcaption { color: var(--soft); font-size: .875rem; }
 svg * { stroke-linejoin: round; }
 .wide { overflow-x: auto; margin: 1.25rem 0; }
 .wide:focus-visible { outline: 2px solid var(--accent); }

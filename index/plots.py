@@ -25,7 +25,7 @@ _STYLED = {
     _OTHER: "var(--other, #7a8699)",
     _RULE: "var(--rule, #9aa4b2)",
 }
-_WIDTH, _ROW = 6.4, 0.3  # inches
+_WIDTH, _ROW, _PANEL = 6.4, 0.3, 4.8  # inches: of a drawing, of a row in it, of a panel of points
 _SMALL, _LINE, _LETTER = 7.5, 9.0, 4.4  # of names beside points: size, height of a line, width of a letter, in points
 _SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -102,7 +102,7 @@ def tradeoffs(
         for axes, metric in zip(panels, metrics, strict=False):
             _name_points(axes, _points(figures, metric, against))
 
-    return _svg(draw, 2.9 * n_rows, label)
+    return _svg(draw, 0.75 * _PANEL * n_rows, label, width=2 * _PANEL)
 
 
 def _points(figures: Mapping[str, Mapping[str, float]], metric: str, against: str) -> dict[str, tuple[float, float]]:
@@ -111,31 +111,39 @@ def _points(figures: Mapping[str, Mapping[str, float]], metric: str, against: st
 
 
 def _name_points(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """Names beside their points, each at the nearest height where it lies on no other name."""
-    right = axes.get_window_extent().x1
-    taken: list[tuple[float, float, float]] = []
+    """Names beside their points, to the right or the left, as near as they lie on no other name or point."""
+    box = axes.get_window_extent()
+    on_paper = {name: axes.transData.transform(point) for name, point in points.items()}
+    taken = [(x - 3, x + 3, y) for x, y in on_paper.values()]
     for name in sorted(points, key=lambda name: (-points[name][1], points[name][0])):
-        x, y = axes.transData.transform(points[name])
-        width = _LETTER * len(name) + 8
-        start = x - width if x + width > right else x
-        steps = (sign * step * _LINE / 2 for step in range(100) for sign in (-1, 1))
-        height = next(
-            y + step
-            for step in steps
-            if all(abs(y + step - h) >= _LINE or start >= e or start + width <= s for s, e, h in taken)
+        x, y = on_paper[name]
+        width = _LETTER * len(name)
+        places = (
+            (start, y + sign * step * _LINE / 2)
+            for step in range(100)
+            for sign in (-1, 1)
+            for start in (x + 6, x - 6 - width)
         )
+        free = (
+            (start, height)
+            for start, height in places
+            if box.x0 < start < box.x1 - width
+            and box.y0 < height < box.y1
+            and all(abs(height - h) >= _LINE or start >= e or start + width <= s for s, e, h in taken)
+        )
+        start, height = next(free, (x + 6, y))  # where a panel is full, names overlap rather than leave it
         taken.append((start, start + width, height))
         axes.annotate(
             name,
             (x, y),
-            xytext=(x - 6 if start < x else x + 6, height),
+            xytext=(start if start > x else x - 6, height),
             xycoords="figure pixels",
             textcoords="figure pixels",
-            ha="right" if start < x else "left",
+            ha="left" if start > x else "right",
             va="center",
             fontsize=_SMALL,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": _RULE, "linewidth": 0.5} if abs(height - y) > _LINE else None,
+            arrowprops={"arrowstyle": "-", "color": _RULE, "linewidth": 0.5} if abs(height - y) > _LINE / 2 else None,
         )
 
 
@@ -161,14 +169,14 @@ def _whisker(axes: Axes, row: int, found: Interval, colour: str) -> None:
         axes.plot([found.low, found.high], [row, row], color=colour, linewidth=1.4, solid_capstyle="round")
 
 
-def _svg(draw: Callable[[Figure], None], height: float, label: str) -> str:
+def _svg(draw: Callable[[Figure], None], height: float, label: str, *, width: float = _WIDTH) -> str:
     """The drawing as an ``svg`` element for a page: scalable, with ids of its own, and without any address."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(_WIDTH, height), dpi=72, layout="constrained")  # a pixel is a point, as in SVG
+        figure = Figure(figsize=(width, height), dpi=72, layout="constrained")  # a pixel is a point, as in SVG
         FigureCanvasSVG(figure)
         draw(figure)
         text = io.StringIO()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from index.comparisons import Lead, differences_table, sentences, slices_table, spelled
+from index.comparisons import Lead, differences_table, scope, sentences, slices_table, spelled
 from index.figures import Evaluation, Scored, Scores
 from recsys.evaluation.bootstrap import Interval
 
@@ -50,6 +50,10 @@ def test_the_best_of_the_others_is_named_with_the_lead_over_it() -> None:
     assert sentence.endswith(
         "over 40 users; it is ahead of history, the best other list: +0.1000 (+0.1000 to +0.1000)."
     )
+
+
+def test_the_scope_is_when_and_how_many() -> None:
+    assert scope(evaluation(pipeline=[0.5, 0.5])) == "After 2025-02: 2 users on all"
 
 
 def test_a_pipeline_alone_is_compared_with_nothing() -> None:

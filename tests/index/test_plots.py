@@ -97,13 +97,11 @@ def test_a_metric_that_nobody_has_leaves_an_empty_panel() -> None:
 def test_names_of_points_that_coincide_do_not() -> None:
     figures = {f"name {n:02d}": {"ndcg@10": 0.3, "coverage@10": 0.1} for n in range(8)}
     svg = tradeoffs(figures, metrics=["coverage@10"], against="ndcg@10", highlight="", label="points")
-    heights = sorted(
-        float(element.attrib["y"])
-        for element in ElementTree.fromstring(svg).iter("text")
-        if str(element.text).startswith("name")
-    )
-    assert len(heights) == 8
-    assert min(b - a for a, b in pairwise(heights)) > 8
+    names = [text for text in ElementTree.fromstring(svg).iter("text") if str(text.text).startswith("name")]
+    assert len(names) == 8
+    for side in ("start", "end"):
+        heights = sorted(float(name.attrib["y"]) for name in names if f"text-anchor: {side}" in name.attrib["style"])
+        assert min(b - a for a, b in pairwise(heights)) > 8
 
 
 def test_matplotlib_is_not_loaded_until_something_is_drawn() -> None:

@@ -25,9 +25,8 @@ def dataset_of(folder: Path, events: list[tuple[str, str, str, float]]) -> Datas
     pl.DataFrame({"user_id": users, "item_id": items, "event_type": kinds, "timestamp": times}).write_parquet(
         folder / "events.parquet"
     )
-    pl.DataFrame({"item_id": ["mute", "unsold"], "title": [None, "A cup of tea"]}).write_parquet(
-        folder / "items.parquet"
-    )
+    titles = {"mute": None, "unsold": "A cup of tea", "old": "A pot of tea", "only seen": "A tin of tea"}
+    pl.DataFrame({"item_id": list(titles), "title": list(titles.values())}).write_parquet(folder / "items.parquet")
     pl.DataFrame({"user_id": ["a", "b", "g"], "age": [40, None, 30], "city": [None, None, "Ulm"]}).write_parquet(
         folder / "users.parquet"
     )
