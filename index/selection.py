@@ -19,6 +19,8 @@ from recsys.ranker import Forest, Ranker
 
 # Another fusion takes the default's place when it is better by this many standard errors of the paired difference.
 CONVINCING = 0.5
+# From so many queries with a positive on, recipes for little data are not tried.
+MANY_QUERIES = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,13 @@ def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str]
             contenders.setdefault(contender.label, contender)
             lists = lists_of(rows, ranker, judged.asked, truth)
             pooled.setdefault(contender.label, []).append(per_user(lists, truth, n_items))
-    # Judged everywhere or nowhere: means over different users cannot be compared.
-    n_most = max((len(parts) for parts in pooled.values()), default=0)
+    # Means over different users cannot be compared: all are judged where the forest could be trained, if anywhere. The
+    # newest windows come first, and a forest that could be trained before one could be before any newer one.
+    n_common = len(next(iter(pooled.values()), []))
     scores = {
-        label: {metric: np.concatenate([part[metric] for part in parts]) for metric in parts[0]}
+        label: {metric: np.concatenate([part[metric] for part in parts[:n_common]]) for metric in parts[0]}
         for label, parts in pooled.items()
-        if len(parts) == n_most
+        if len(parts) >= n_common
     }
     if not scores:
         return _unjudged(head, [window.frame for window in windows], seed)
@@ -92,7 +95,7 @@ def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str]
     gain = ndcg[best] - ndcg[default]
     error = float(gain.std()) / max(len(gain), 1) ** 0.5
     label = best if float(gain.mean()) > CONVINCING * error else default
-    why = f"{label}: NDCG@10 {ndcg[label].mean():.4f} over {len(gain)} users of {n_most} windows"
+    why = f"{label}: NDCG@10 {ndcg[label].mean():.4f} over {len(gain)} users of {n_common} windows"
     runner_up = max((other for other in ndcg if other != label), key=lambda o: float(ndcg[o].mean()), default=None)
     if runner_up is not None:
         why += f", {runner_up} {ndcg[runner_up].mean():.4f}"
@@ -115,7 +118,8 @@ def _fitted(
     if sample is not None:
         linear = fit_linear(sample, feature_names)
         # Much data needs no recipe for little, and its forests take minutes.
-        recipes = head.recipes if int(sample.labels.sum()) < MANY_POSITIVES else head.recipes[:1]
+        n_queries = sum(len(np.unique(frame.query[frame.labels])) for frame in frames)
+        recipes = head.recipes if n_queries < MANY_QUERIES else head.recipes[:1]
         for recipe in recipes:
             forest = train(recipe, sample, seed=seed)
             for kind in (FOREST, STACKED):
@@ -128,9 +132,6 @@ def _fitted(
     for fusion in (Fusion(RECIPROCAL_RANK), *alone):
         found.append((Contender(fusion, None), fusion.bound(feature_names, None)))
     return found
-
-
-MANY_POSITIVES = 8_000
 
 
 def _unjudged(head: Head, frames: Sequence[Frame], seed: int) -> Chosen:
