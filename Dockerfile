@@ -1,11 +1,12 @@
 # Two images from one file.
 #   docker build --target server -t tributary-server .     answers requests; no torch, no Polars, no Arrow
+#                                                           (129 MB are the compiler of rankers: [server] goes without)
 #   docker build --target index  -t tributary-index  .     rebuilds snapshots; with the text encoder and its weights
 # Where PyPI's torch would bring CUDA:  --build-arg TORCH_INDEX=<an index of CPU builds>   (index target only)
 #
 # Both run with a read-only root and as nobody in particular; snapshots and the embedding cache are volumes:
 #   docker run --read-only --tmpfs /tmp -v shop:/data:ro -v snapshots:/snapshots tributary-index rebuild --data /data
-#   docker run --read-only -v snapshots:/snapshots:ro -p 127.0.0.1:50051:50051 tributary-server
+#   docker run --read-only -v snapshots:/snapshots:ro -v forests:/cache -p 127.0.0.1:50051:50051 tributary-server
 #
 # No HEALTHCHECK: the server speaks the standard gRPC health protocol, which orchestrators probe themselves
 # (in Kubernetes `grpc: {port: 50051}`); it is SERVING once a snapshot is loaded and answers.
@@ -21,7 +22,7 @@ COPY server server
 COPY protos protos
 
 FROM build AS build-server
-RUN /opt/venv/bin/pip install --constraint constraints.txt ".[server]"
+RUN /opt/venv/bin/pip install --constraint constraints.txt ".[server,compiled]"
 
 FROM build AS build-index
 ARG TORCH_INDEX=""
@@ -47,9 +48,11 @@ CMD ["--help"]
 # Last, so that a build without --target gives the server.
 FROM runtime AS server
 COPY --from=build-server /opt/venv /opt/venv
+# Rankers compiled for this machine outlive the container where /cache is a named volume.
+ENV RECSYS_COMPILED_CACHE=/cache/forests
 # A container's loopback is reachable from nowhere. Plain text on all addresses is what --insecure admits to: publish the
 # port on a private network only, or behind a proxy that speaks TLS.
 ENV RECSYS_ADDRESS=0.0.0.0:50051 RECSYS_INSECURE=on
 EXPOSE 50051
-VOLUME ["/snapshots"]
+VOLUME ["/snapshots", "/cache"]
 ENTRYPOINT ["recsys-server"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from time import perf_counter
+
+from recsys.compiled.toolchain import why_not
+from recsys.snapshot.store import SnapshotStore
+from server.settings import parse
 
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 60.0
@@ -46,7 +51,11 @@ class Memory:
 
 @contextmanager
 def running_server(snapshots: Path, *, n_workers: int = 1, python: str = sys.executable) -> Iterator[RunningServer]:
-    """A server that serves already; stopped afterwards. RuntimeError with its log when it does not get there."""
+    """A server that serves already, its rankers compiled beforehand; stopped afterwards.
+
+    RuntimeError with its log when it does not get there.
+    """
+    _compile_rankers(snapshots, python)
     command = [python, "-m", "server.cli", "--snapshots", str(snapshots), "--address", "127.0.0.1:0"]
     command += ["--clock", "snapshot", "--workers", str(n_workers)]
     with tempfile.TemporaryFile("w+") as log:
@@ -78,6 +87,19 @@ def running_server(snapshots: Path, *, n_workers: int = 1, python: str = sys.exe
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
+
+
+def _compile_rankers(snapshots: Path, python: str) -> None:
+    """Fill the cache that the server will look into, so that no compilation runs while something is measured."""
+    settings = parse(["--snapshots", str(snapshots)], os.environ)
+    if settings.compiled_cache is not None and not why_not():
+        command = [python, "-m", "server.compile_rankers", SnapshotStore(snapshots).current()]
+        # Kept open: the end of its input means to it that its parent died.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None
+            process.stdin.write(settings.to_json() + "\n")
+            process.stdin.flush()
+            process.wait()
 
 
 def _kilobytes(path: str, field: str) -> int:
