@@ -50,18 +50,22 @@ class Server:
                 return
         raise AssertionError("it never served")
 
-    def until_compiled(self, version: str) -> None:
-        """Read the log until both rankers of ``version`` are in use, together or one after the other."""
+    def until(self, event: str) -> dict[str, Any]:
+        """The first coming line of the log that is ``event``."""
         assert self.process.stderr is not None
-        rankers: list[str] = []
         for line in self.process.stderr:
             self.events.append(json.loads(line))
-            if self.events[-1]["event"] == "compiled rankers in use":
-                assert self.events[-1]["snapshot"] == version
-                rankers += self.events[-1]["rankers"]
-                if sorted(rankers) == ["discover", "home"]:
-                    return
-        raise AssertionError(f"they never came into use: {self.events}")
+            if self.events[-1]["event"] == event:
+                return self.events[-1]
+        raise AssertionError(f"{event} never came: {self.events}")
+
+    def until_compiled(self, version: str) -> None:
+        """Read the log until both rankers of ``version`` are in use, together or one after the other."""
+        rankers: list[str] = []
+        while sorted(rankers) != ["discover", "home"]:
+            line = self.until("compiled rankers in use")
+            assert line["snapshot"] == version
+            rankers += line["rankers"]
 
     def end(self) -> tuple[str, str]:
         self.process.terminate()
@@ -113,6 +117,20 @@ def test_it_serves_before_its_rankers_are_compiled_and_answers_the_same_after_an
     again.until_compiled(version)
     assert answers(again.address) == before
     assert "ranker compiled" not in {event["event"] for event in again.events}
+
+
+def test_a_cache_that_others_can_write_is_refused_once_and_the_server_serves_on(
+    tmp_path: Path, publish: Callable[..., str], run: Callable[..., Server]
+) -> None:
+    publish(tmp_path / "snapshots", ranked=True)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    server = run("--snapshots", str(tmp_path / "snapshots"), "--compiled-cache", str(tmp_path / "open"))
+
+    line = server.until("rankers not compiled, LightGBM scores")
+    assert "can be written by others (mode 0777)" in line["reason"]
+    assert answers(server.address)[0]
+    assert list((tmp_path / "open").iterdir()) == []
 
 
 def test_a_server_that_is_stopped_takes_its_compilation_with_it(
