@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from index.dataset import Codes, Dataset
 from index.dataset import Profiles as ProfileTable
 from index.embed import embed
 from index.fit import Timeless, fit
-from index.frames import frame_of
+from index.frames import Frame, frame_of
 from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_of, ratio
 from index.heads import HEADS
 from index.progress import Stages
 from index.selection import Chosen, Labelled, choose, final
 from index.windows import Window, judged, planned, sampled, span, strangers_in, truth_in
+from index.worth import Worth, worths
+from index.worth import dropped as rows_without
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
 from recsys.fusion import SOURCE, Fusion
@@ -45,7 +47,7 @@ Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 @dataclass(frozen=True, slots=True)
 class Built:
     """A snapshot in memory; validation: task -> name -> metric -> mean over users of the judged windows, {} without
-    one; n_validated: how many users that is.
+    one; n_validated: how many users that is · worths: of the sources.
     """
 
     snapshot: Snapshot
@@ -53,6 +55,7 @@ class Built:
     gates: tuple[Gate, ...]
     notes: tuple[str, ...]
     n_validated: int
+    worths: tuple[Worth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +171,28 @@ def _build(builder: Builder, *, end: int) -> Built:
         with stages.stage(f"choose the fusion of {head.name}"):
             chosen.append(choose(head, labelled, names, n_items, seed=training.seed))
     notes = [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
+    table: tuple[Worth, ...] = ()
+    if labelled and newest is not None and labelled[0].whole:
+        with stages.stage("weigh sources"):
+            table = worths(chosen, labelled[0], newest, names)
+    unpaid = {worth.source for worth in table if not worth.pays}
+    model = last.model.without(unpaid)
+    if unpaid:
+        notes.append(f"left out, for they win too little for what they cost: {', '.join(sorted(unpaid))}")
+    last = builder.with_rankers(model, everything)
+    frames, names = _without_sources(labelled, names, unpaid)
     rankers: dict[str, Forest] = {}
     fusions: dict[str, Fusion] = {}
     if last.feature_names == names:
         for one in chosen:
             with stages.stage(f"train {one.head.name}"):
-                fusion, forest = final(one, [window.frame for window in labelled], names, seed=training.seed)
+                fusion, forest = final(one, frames, names, seed=training.seed)
             fusions[one.head.name] = fusion
             if forest is not None:
                 rankers[one.head.name] = forest
     elif names:
         notes.append("the data of all time has other sources than that of any window: sources are fused by rank")
-    snapshot = builder.with_rankers(last.model, everything, rankers, fusions)
+    snapshot = builder.with_rankers(model, everything, rankers, fusions)
     n_validated = max((one.n_users for one in chosen), default=0)
     validation = _validation(chosen)
     with stages.stage("measure gates"):
@@ -190,7 +203,18 @@ def _build(builder: Builder, *, end: int) -> Built:
             f"gates on NDCG@10 are not judged: the newest windows have {n_validated} users, {LEAST_VALIDATED} are "
             "needed (a limit given in recsys.toml is always judged)"
         )
-    return Built(snapshot, validation, gates, tuple(notes), n_validated)
+    return Built(snapshot, validation, gates, tuple(notes), n_validated, table)
+
+
+def _without_sources(
+    labelled: Sequence[Labelled], names: tuple[str, ...], unpaid: Set[str]
+) -> tuple[list[Frame], tuple[str, ...]]:
+    """The windows' rows as they would be had those sources never been asked, and the remaining feature names."""
+    if not unpaid:
+        return [window.frame for window in labelled], names
+    gone = {f"{source}_{what}" for source in unpaid for what in ("rank", "closeness", "score")}
+    remaining = tuple(name for name in names if name not in gone)
+    return [rows_without(window.frame, names, remaining) for window in labelled], remaining
 
 
 def _validation(chosen: Sequence[Chosen]) -> Tasks:

@@ -20,6 +20,7 @@ def report(dataset: Dataset, built: Built, gates: Sequence[Gate], stages: Stages
         "cleaning": dataset.report.to_json(),
         "choices": list(dataset.choices),
         "notes": list(built.notes),
+        "sources": [worth.to_json() for worth in built.worths],
         "validation": {"tasks": plain(built.validation)},
         "gates": [gate.to_json() for gate in gates],
         "stages": [

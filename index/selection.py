@@ -52,13 +52,17 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The contender that won for a head, and what all scored: label -> metric -> one value a user, windows pooled."""
+    """The contender that won for a head, and what all scored: label -> metric -> one value a user, windows pooled.
+
+    ranker: the winner as it was fitted to be judged on the newest window, None when it was not.
+    """
 
     head: Head
     contender: Contender
     scores: Mapping[str, Mapping[str, Float64]]
     n_users: int
     why: str
+    ranker: Ranker | None = None
 
 
 def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str], n_items: int, *, seed: int) -> Chosen:
@@ -69,6 +73,7 @@ def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str]
     """
     pooled: dict[str, list[dict[str, Float64]]] = {}
     contenders: dict[str, Contender] = {}
+    first: dict[str, Ranker] = {}
     for judged in windows:
         older = [other.frame for other in windows if other.window.end <= judged.window.start]
         truth = judged.truths[head.task]
@@ -77,6 +82,7 @@ def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str]
         rows = rows_of(head, judged.frame)
         for contender, ranker in _fitted(head, older, feature_names, seed=seed):
             contenders.setdefault(contender.label, contender)
+            first.setdefault(contender.label, ranker)
             lists = lists_of(rows, ranker, judged.asked, truth)
             pooled.setdefault(contender.label, []).append(per_user(lists, truth, n_items))
     # Means over different users cannot be compared: all are judged where the forest could be trained, if anywhere. The
@@ -99,7 +105,7 @@ def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str]
     runner_up = max((other for other in ndcg if other != label), key=lambda o: float(ndcg[o].mean()), default=None)
     if runner_up is not None:
         why += f", {runner_up} {ndcg[runner_up].mean():.4f}"
-    return Chosen(head, contenders[label], scores, len(gain), why)
+    return Chosen(head, contenders[label], scores, len(gain), why, first[label])
 
 
 def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:

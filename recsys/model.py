@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +53,10 @@ class Model:
         if self.content is not None:
             sources += [self.content, SimilarContent(self.content.texts, self.content.index)]
         return {source.name: source for source in (*sources, *self.more)}
+
+    def without(self, sources: Set[str]) -> Model:
+        """The same without some of ``more``."""
+        return replace(self, more=tuple(source for source in self.more if source.name not in sources))
 
     def pipeline(self, rankers: Mapping[str, Forest], fusions: Mapping[str, Fusion] | None = None) -> Pipeline:
         """The online path over this model; a ranker without a fusion of its name scores alone."""

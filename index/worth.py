@@ -1,0 +1,137 @@
+"""What each source is worth: what the lists lose without it, and what an answer costs with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from index.frames import Frame
+from index.heads import rows_of
+from index.selection import Chosen, Labelled, lists_of
+from recsys.arrays import Bool
+from recsys.ask import Ask, resolve
+from recsys.evaluation.metrics import per_user
+from recsys.model import Snapshot
+from recsys.sources.protocol import Scorer
+
+N_TIMED = 40
+K_TIMED = 50
+# Answers without these would be missing something else than accuracy: what fills a page, what `similar` is made of.
+KEPT = frozenset({"history", "popular", "als", "content"})
+# A source must win this share of NDCG@10 on some task for each millisecond it takes.
+LEAST_GAIN_A_MS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """gains: task -> NDCG@10 with all sources minus that without this one, its columns and its own candidates ·
+    relative: the largest gain as a share of the task's NDCG@10 · cost_ms: of retrieving and scoring for one query.
+    """
+
+    source: str
+    gains: Mapping[str, float]
+    relative: float
+    cost_ms: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether it stays."""
+        return self.source in KEPT or self.relative >= LEAST_GAIN_A_MS * self.cost_ms
+
+    def to_json(self) -> dict[str, Any]:
+        """As the report keeps it."""
+        gains = {task: round(gain, 6) for task, gain in self.gains.items()}
+        return {"source": self.source, "gain": gains, "cost_ms": round(self.cost_ms, 3), "kept": self.pays}
+
+
+def worths(
+    chosen: Sequence[Chosen], newest: Labelled, snapshot: Snapshot, feature_names: Sequence[str]
+) -> tuple[Worth, ...]:
+    """Of every source of ``snapshot``, judged on ``newest`` by the rankers that were chosen without having seen it.
+
+    The rankers are not trained again without the source: the loss is an upper bound, so what loses nothing is safe to
+    leave out.
+    """
+    costs = _costs_ms(snapshot, newest)
+    with_all: dict[str, float] = {}
+    gains: dict[str, dict[str, float]] = {name: {} for name in costs}
+    for one in chosen:
+        truth = newest.truths[one.head.task]
+        if one.ranker is None or not len(truth):
+            continue
+        rows = rows_of(one.head, newest.frame)
+        n_items = len(snapshot.catalogue)
+
+        def ndcg(part: Frame, one: Chosen = one, n_items: int = n_items) -> float:
+            assert one.ranker is not None
+            lists = lists_of(part, one.ranker, newest.asked, newest.truths[one.head.task])
+            return float(per_user(lists, newest.truths[one.head.task], n_items)["ndcg@10"].mean())
+
+        with_all[one.head.task] = ndcg(rows)
+        for name in costs:
+            gains[name][one.head.task] = with_all[one.head.task] - ndcg(without(rows, feature_names, {name}))
+    return tuple(
+        Worth(
+            name,
+            gains[name],
+            max((gain / with_all[task] for task, gain in gains[name].items() if with_all[task] > 0), default=0.0),
+            costs[name],
+        )
+        for name in costs
+    )
+
+
+def without(frame: Frame, feature_names: Sequence[str], sources: set[str]) -> Frame:
+    """The rows that another source returned, with the columns of ``sources`` unknown."""
+    mine = np.array([_source_of(name) in sources for name in feature_names])
+    ranks = np.array([name.endswith("_rank") for name in feature_names])
+    kept = frame.where(found_by(frame, ranks & ~mine))
+    features = kept.features.copy()
+    features[:, mine] = np.nan
+    return replace(kept, features=features)
+
+
+def dropped(frame: Frame, feature_names: Sequence[str], remaining: Sequence[str]) -> Frame:
+    """The rows that a source whose columns are among ``remaining`` returned, and only those columns."""
+    place = {name: position for position, name in enumerate(feature_names)}
+    ranks = np.array([name.endswith("_rank") and name in set(remaining) for name in feature_names])
+    kept = frame.where(found_by(frame, ranks))
+    return replace(kept, features=np.ascontiguousarray(kept.features[:, [place[name] for name in remaining]]))
+
+
+def found_by(frame: Frame, ranks: Bool) -> Bool:
+    """Which rows have a rank in one of the columns ``ranks`` (F,)."""
+    found: Bool = np.any(np.isfinite(frame.features[:, ranks]), axis=1)
+    return found
+
+
+def _source_of(feature: str) -> str:
+    for ending in ("_rank", "_closeness", "_score"):
+        if feature.endswith(ending):
+            return feature.removesuffix(ending)
+    return ""
+
+
+def _costs_ms(snapshot: Snapshot, newest: Labelled) -> dict[str, float]:
+    """Median milliseconds of each source for one query that remembers nothing, retrieval and scoring of the rest."""
+    users = snapshot.users.ids(newest.asked.users[:N_TIMED])
+    at = newest.window.start
+    queries = [resolve(Ask(at=at, user_id=user_id, serving_config="discover"), snapshot).query for user_id in users]
+    costs = {}
+    for name, source in snapshot.pipeline.sources.items():
+        if name.startswith("similar"):
+            continue
+        seconds = []
+        for query in queries:
+            fresh = replace(query, remembered={})
+            start = perf_counter()
+            hits = source.retrieve(fresh, K_TIMED)
+            if isinstance(source, Scorer) and len(fresh.history):
+                source.score(fresh, hits.items)
+            seconds.append(perf_counter() - start)
+        costs[name] = float(np.median(seconds)) * 1e3
+    return costs
