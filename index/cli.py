@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from index import evaluate_command, rebuild_command, snapshot_commands
+from index import analyze_command, evaluate_command, rebuild_command, snapshot_commands
 from index.datasets import command as dataset_command
 from recsys.errors import GateFailed, InputError, RecsysError
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 2 bad input or usage, 3 a gate refused the snapshot, 130 interrupted.",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (dataset_command, rebuild_command, evaluate_command, snapshot_commands):
+    for module in (dataset_command, analyze_command, rebuild_command, evaluate_command, snapshot_commands):
         module.register(subparsers)
     return parser
 

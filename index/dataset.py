@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from index.cleaning import Clean, clean
 from index.cleaning_report import CleaningReport
-from index.defaults import work_out_defaults
+from index.defaults import Choice, work_out_defaults
 from index.items import Codes, Items, numbers_of
 from index.settings import FILE_NAME, Settings
 from index.tables import read_tables
 from index.user_profiles import Profiles
-from recsys.interactions import Interactions
+from recsys.arrays import Float32, Int64, frozen
+from recsys.interactions import Interactions, newest_first
 
 __all__ = ["Codes", "Dataset", "Items", "Profiles", "load"]
+
+Kinds = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +30,23 @@ class Dataset:
     """Everything known, numbered.
 
     user_ids, item_ids: ascending by UTF-8 bytes, position = number; users are those with events or a profile, items
-    those in the catalogue or in events · settings: with nothing left open · choices: sentences that say which defaults
-    were worked out. 15 million events take 0.5 GB here; reading and cleaning them peaks below 6 GB.
+    those in the catalogue or in events · kinds (n,) unsigned, values (n,) float32 (NaN unknown; None when no event has
+    one): of each interaction, ``event_types[kind]`` and what the user rated · settings: with nothing left open ·
+    choices: which defaults were worked out. 15 million events take 0.5 GB here; reading and cleaning them peaks below
+    6 GB.
     """
 
     user_ids: list[str]
     item_ids: list[str]
     interactions: Interactions
+    event_types: tuple[str, ...]
+    kinds: Kinds
+    values: Float32 | None
     items: Items
     users: Profiles
     report: CleaningReport
     settings: Settings
-    choices: tuple[str, ...]
+    choices: tuple[Choice, ...]
 
 
 def load(folder: Path, settings_path: Path | None = None, *, now: int, until: int | None = None) -> Dataset:
@@ -62,15 +72,21 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
         text_columns=settings.text.columns or (),
         attributes=settings.features.codes or (),
     )
+    interactions, rows = _interactions(cleaned.events, user_ids, item_ids, settings)
+    # Every type that occurs has a weight by now, the most frequent first.
+    event_types = tuple(settings.events.weights)
     return Dataset(
         user_ids=user_ids.to_list(),
         item_ids=item_ids.to_list(),
-        interactions=_interactions(cleaned.events, user_ids, item_ids, settings),
+        interactions=interactions,
+        event_types=event_types,
+        kinds=_kinds(cleaned.events["event_type"], event_types)[rows],
+        values=_values(cleaned.events["value"], rows),
         items=items,
         users=Profiles.of(cleaned.users, user_ids.to_list()),
         report=cleaned.report,
         settings=settings,
-        choices=tuple(choices),
+        choices=choices,
     )
 
 
@@ -80,7 +96,10 @@ def _ids(column: str, events: pl.DataFrame, table: pl.DataFrame | None) -> pl.Se
     return seen.sort() if table is None else pl.concat([seen, table[column]]).unique().sort()
 
 
-def _interactions(events: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series, settings: Settings) -> Interactions:
+def _interactions(
+    events: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series, settings: Settings
+) -> tuple[Interactions, Int64]:
+    """The interactions, and the row of ``events`` each of them comes from."""
     kinds = events["event_type"].cast(pl.String)
     weights = kinds.replace_strict(dict(settings.events.weights), return_dtype=pl.Float32).to_numpy()
     targets = kinds.is_in(settings.events.target_types).to_numpy()
@@ -88,12 +107,25 @@ def _interactions(events: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series
         # The user has the item (it stays a target), yet the event speaks against it: weight 0.
         disliked = (events["value"] < settings.events.min_value).fill_null(False).to_numpy()
         weights = np.where(disliked, np.float32(0.0), weights)
-    return Interactions.ordered(
-        users=numbers_of(events["user_id"], user_ids),
-        items=numbers_of(events["item_id"], item_ids),
-        times=events["time"].to_numpy(),
-        weights=weights,
-        targets=targets,
-        quantities=events["quantity"].fill_null(float("nan")).to_numpy(),
-        prices=events["price"].fill_null(float("nan")).to_numpy(),
-    )
+    columns = {
+        "users": numbers_of(events["user_id"], user_ids),
+        "items": numbers_of(events["item_id"], item_ids),
+        "times": events["time"].to_numpy(),
+        "weights": weights,
+        "targets": targets,
+        "quantities": events["quantity"].fill_null(float("nan")).to_numpy(),
+        "prices": events["price"].fill_null(float("nan")).to_numpy(),
+    }
+    rows = newest_first(columns["users"], columns["items"], columns["times"])
+    return Interactions(**{name: frozen(column[rows], None) for name, column in columns.items()}), rows
+
+
+def _kinds(column: pl.Series, event_types: tuple[str, ...]) -> Kinds:
+    """The position (n,) of each event's type in ``event_types``, a byte each as long as there are few types."""
+    return column.cast(pl.String).cast(pl.Enum(event_types)).to_physical().to_numpy()
+
+
+def _values(column: pl.Series, rows: Int64) -> Float32 | None:
+    if column.null_count() == column.len():
+        return None
+    return frozen(column.fill_null(float("nan")).to_numpy()[rows], np.float32)

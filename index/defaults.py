@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -23,10 +23,22 @@ SMALLEST_KNOWN_SHARE = 0.05
 SAME_LABELS_SHARE = 0.8
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was decided, for whom to read: ``setting`` as recsys.toml spells it, its value and the reason in words."""
+
+    setting: str
+    value: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.value} ({self.why})"
+
+
 def work_out_defaults(
     settings: Settings, events: pl.DataFrame, items: pl.DataFrame | None
-) -> tuple[Settings, list[str]]:
-    """``settings`` with nothing left open, and sentences that say what was chosen and why.
+) -> tuple[Settings, tuple[Choice, ...]]:
+    """``settings`` with nothing left open, and what was chosen and why.
 
     events, items: cleaned. Raises InputError when the settings name event types or columns that do not exist.
     """
@@ -35,19 +47,36 @@ def work_out_defaults(
     weights = {kind: _weight(kind, targets, settings) for kind in present}
     text = _text_columns(settings.text.columns, items)
     codes = _code_columns(settings.features.codes, items)
-    sentences = [
-        f"target events: {', '.join(targets)}, {why}",
-        f"event weights: {', '.join(f'{kind} {weight:g}' for kind, weight in weights.items())}",
-        f"text columns: {', '.join(text) or 'none, so content has nothing to say'}",
-        f"code families: category levels, brand{''.join(f', {name}' for name in codes)}, where present",
-    ]
+    choices = (
+        Choice("events.target_types", ", ".join(targets), why),
+        _weights_choice(weights, settings),
+        _text_choice(text, settings),
+        _codes_choice(codes, settings),
+    )
     resolved = replace(
         settings,
         events=replace(settings.events, target_types=targets, weights=weights),
         text=replace(settings.text, columns=text),
         features=replace(settings.features, codes=codes),
     )
-    return resolved, sentences
+    return resolved, choices
+
+
+def _weights_choice(weights: Mapping[str, float], settings: Settings) -> Choice:
+    named = [kind for kind in weights if kind in settings.events.weights]
+    why = f"{' and '.join(named)} as configured" if named else "by what an event of its type usually tells"
+    return Choice("events.weights", ", ".join(f"{kind} {weight:g}" for kind, weight in weights.items()), why)
+
+
+def _text_choice(text: Sequence[str], settings: Settings) -> Choice:
+    why = "as configured" if settings.text.columns is not None else "the usual columns that hold any"
+    return Choice("text.columns", ", ".join(text) or "none", why if text else "so content has nothing to say")
+
+
+def _codes_choice(codes: Sequence[str], settings: Settings) -> Choice:
+    why = "as configured" if settings.features.codes is not None else "attributes that group items"
+    why = why if codes or settings.features.codes is not None else "no attribute groups items"
+    return Choice("features.codes", ", ".join(codes) or "none", f"{why}, beside category levels and brand")
 
 
 def _event_types(events: pl.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ def load_for(folder: Path, config: Path | None, *, until: int | None, stages: St
         dataset = load(folder, config, now=int(time.time()), until=until)
         step.advance(dataset.report.n_read)
     for line in (*dataset.report.lines(), *dataset.choices):
-        stages.print(line)
+        stages.print(str(line))
     stages.print(
         f"{len(dataset.user_ids):,} users, {len(dataset.item_ids):,} items, {len(dataset.interactions):,} interactions"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -18,7 +19,7 @@ def report(dataset: Dataset, built: Built, gates: Sequence[Gate], stages: Stages
     """Everything about the making of a snapshot that answers do not need."""
     return {
         "cleaning": dataset.report.to_json(),
-        "choices": list(dataset.choices),
+        "choices": [asdict(choice) for choice in dataset.choices],
         "notes": list(built.notes),
         "sources": [worth.to_json() for worth in built.worths],
         "validation": {"tasks": plain(built.validation)},

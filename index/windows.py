@@ -25,6 +25,15 @@ class Window:
     end: int
 
 
+def length_s(end: int, first_event: int, *, horizon_days: int) -> int:
+    """Seconds of a window: ``horizon_days``, or a quarter of what there is when that is less than two of them.
+
+    Never less than a day.
+    """
+    horizon = horizon_days * DAY_S
+    return horizon if end - first_event >= 2 * horizon else max((end - first_event) // 4, DAY_S)
+
+
 def windows_before(
     end: int, first_event: int, *, horizon_days: int, count: int, stride_days: int | None = None
 ) -> tuple[Window, ...]:
@@ -35,9 +44,7 @@ def windows_before(
     A window needs at least as much past before it as it is long, or its history would say nothing of habits; data too
     short for even one get shorter windows (a quarter of what there is), down to a day.
     """
-    horizon = horizon_days * DAY_S
-    if end - first_event < 2 * horizon:
-        horizon = max((end - first_event) // 4, DAY_S)
+    horizon = length_s(end, first_event, horizon_days=horizon_days)
     stride = horizon if stride_days is None else min(stride_days * DAY_S, horizon)
     found = []
     for position in range(count):

@@ -10,6 +10,12 @@ import numpy as np
 from recsys.arrays import Bool, Float32, Int32, Int64, frozen
 
 
+def newest_first(users: Int32, items: Int32, times: Int64) -> Int64:
+    """Row numbers (n,) in the order of this table: by user, time descending, item; rows that tie keep theirs."""
+    order: Int64 = np.lexsort((items, -times, users))
+    return order
+
+
 @dataclass(frozen=True, slots=True)
 class Interactions:
     """One row a cleaned event that has an item, sorted by (user, time descending, item).
@@ -58,7 +64,7 @@ class Interactions:
         lengths = {name: len(column) for name, column in columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns must be equally long, got {lengths}")
-        order = np.lexsort((columns["items"], -columns["times"], columns["users"]))
+        order = newest_first(columns["users"], columns["items"], columns["times"])
         return cls(**{name: frozen(column[order], column.dtype) for name, column in columns.items()})
 
     def __len__(self) -> int:

@@ -241,7 +241,7 @@ def test_an_encoder_nobody_has_is_named(tmp_path: Path) -> None:
 def test_without_purchases_every_event_is_the_target_and_that_is_said(rebuild: Rebuild, tmp_path: Path) -> None:
     ran = rebuild(write_csv(tmp_path / "data", sales(event_type="view")))
     assert ran.code == 0, ran.err
-    assert "target events: view, all there are, since there are no purchases" in ran.err
+    assert "events.target_types: view (all there are, since there are no purchases)" in ran.err
     assert published(tmp_path).answer(Ask(at=START + 41 * DAY_S, user_id="u0"))
 
 
@@ -268,7 +268,7 @@ def test_a_shop_with_items_and_users_but_without_anything_to_read_has_no_content
     write_csv(data, [{"user_id": "u0", "city": "Kiel"}, {"user_id": "u-silent", "city": "Ulm"}], "users.csv")
     ran = rebuild(data)
     assert ran.code == 0, ran.err
-    assert "text columns: none, so content has nothing to say" in ran.err
+    assert "text.columns: none (so content has nothing to say)" in ran.err
     snapshot = published(tmp_path)
     assert "content" not in snapshot.pipeline.sources
     assert len(snapshot.users) == 7

@@ -110,6 +110,8 @@ def test_the_same_rows_are_the_same_dataset_in_every_format(
     assert table.times.tolist() == [START + 7, START + 7, START + 8, START + 9, START + 5]
     assert table.weights.tolist() == [1.0, 0.5, np.float32(0.05), 1.0, np.float32(0.1)]
     assert table.targets.tolist() == [True, False, False, True, False]
+    assert [data.event_types[kind] for kind in data.kinds] == ["purchase", "add_to_cart", "search", "purchase", "view"]
+    assert data.values is None
     np.testing.assert_array_equal(table.quantities, floats([1, 0, np.nan, 2, np.nan]))
     np.testing.assert_array_equal(table.prices, floats([3.25, 0, np.nan, 1.5, np.nan]))
 
@@ -150,7 +152,7 @@ def test_without_items_and_users_the_catalogue_is_what_events_name(tmp_path: Pat
     assert data.items.codes == {}
     np.testing.assert_array_equal(data.items.prices, floats([np.nan, np.nan]))
     assert data.users.columns == {}
-    assert "text columns: none, so content has nothing to say" in data.choices
+    assert "text.columns: none (so content has nothing to say)" in map(str, data.choices)
 
 
 def test_one_user_and_one_item_are_enough(tmp_path: Path) -> None:
@@ -171,7 +173,7 @@ def test_only_a_listed_price_is_a_price_whatever_the_columns_are_called(tmp_path
 def test_purchases_in_any_spelling_are_the_target(tmp_path: Path) -> None:
     data = read(write(tmp_path, event("u", "a", "PURCHASE"), event("u", "b", "View", START + 1)))
     assert data.settings.events.target_types == ("purchase",)
-    assert "target events: purchase, since there are purchases" in data.choices
+    assert "events.target_types: purchase (since there are purchases)" in map(str, data.choices)
     assert data.interactions.targets.tolist() == [False, True]
 
 
@@ -187,6 +189,8 @@ def test_a_rating_below_the_least_value_is_had_but_not_liked(tmp_path: Path) -> 
     data = read(
         write(tmp_path, *rated, event("u", "c", "rating", START + 2, value=None)), toml="[events]\nmin_value=3\n"
     )
+    assert data.values is not None
+    np.testing.assert_array_equal(data.values, floats([np.nan, 3, 2]))
     assert data.interactions.targets.tolist() == [True, True, True]
     assert data.interactions.weights.tolist() == [1.0, 1.0, 0.0]
 
@@ -207,7 +211,7 @@ codes = ["colour"]
     assert data.settings.events.weights == {"purchase": 0.2, "view": 0.7}
     assert data.items.texts == ["green", "red", "red", "green"]
     assert data.items.codes["colour"].labels == ["green", "red"]
-    assert "target events: view, as configured" in data.choices
+    assert "events.target_types: view (as configured)" in map(str, data.choices)
 
 
 @pytest.mark.parametrize(

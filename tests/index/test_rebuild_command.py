@@ -39,9 +39,9 @@ def said(output: str) -> str:
 def test_the_first_rebuild_tells_its_story_and_trains_both_rankers(world: Any) -> None:
     for line in (
         "120 users, 80 items",
-        "target events: purchase, since there are purchases",
-        "event weights: purchase 1, view 0.1",
-        "text columns: title, category, brand",
+        "events.target_types: purchase (since there are purchases)",
+        "events.weights: purchase 1, view 0.1 (by what an event of its type usually tells)",
+        "text.columns: title, category, brand (the usual columns that hold any)",
         "texts: 80 distinct, 80 encoded now, the rest from the cache",
         "windows: 3 of 28 days",
         "Validation: the newest window",
