@@ -18,13 +18,12 @@ class Clock:
     """step_s: the coarsest of day, hour, minute and second that lies between any two events' times.
 
     share_at_midnight: of the events, UTC · share_sharing_time: of the events, those of a user who has another event at
-    the same time, whose order is therefore unknown · n_times: distinct times.
+    the same time, whose order is therefore unknown.
     """
 
     step_s: int
     share_at_midnight: float
     share_sharing_time: float
-    n_times: int
 
     @classmethod
     def of(cls, interactions: Interactions) -> Clock:
@@ -36,5 +35,4 @@ class Clock:
             step_s=next(step for step in STEPS_S if not np.any(since % step)),
             share_at_midnight=float(np.mean(times % DAY_S == 0)),
             share_sharing_time=float(groups[groups > 1].sum() / len(times)),
-            n_times=len(np.unique(times)),
         )

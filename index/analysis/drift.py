@@ -67,7 +67,8 @@ class Drift:
         before: Int32 = np.empty(0, np.int32)
         for start in range(end - count * length, end, length):
             inside = (table.times >= start) & (table.times < start + length)
-            users, items = np.unique(table.users[inside]), np.unique(table.items[inside])
+            # Counting is several times as fast as sorting, and most windows hold most users.
+            users, items = (np.flatnonzero(np.bincount(numbers[inside])) for numbers in (table.users, table.items))
             taken = table.items[inside & positive]
             windows.append(
                 DriftWindow(

@@ -31,6 +31,7 @@ def sections(analysis: Analysis, choices: Iterable[Choice], *, marks: str = BARS
     parts = (
         _sizes(analysis),
         _spread(analysis),
+        _concentration(analysis),
         _types(analysis),
         _repeats(analysis),
         _drift(analysis, marks),
@@ -71,26 +72,30 @@ def _sizes(analysis: Analysis) -> Section:
 
 def _spread(analysis: Analysis) -> Section:
     sizes = analysis.sizes
-    spreads = {
-        "events of a user": (sizes.events_per_user, analysis.user_concentration),
-        "events on an item": (sizes.events_per_item, analysis.item_concentration),
-        "baskets of a user": (sizes.baskets_per_user, None),
-        "events in a basket": (sizes.basket_size, None),
-    }
-    headings = ("", "least", "25 %", "median", "75 %", "95 %", "most", "mean", "Gini", "top 1 %", "largest")
-    rows = []
-    for name, (quantiles, concentration) in spreads.items():
-        uneven = (
-            ("", "", "")
-            if concentration is None
-            else (
-                f"{concentration.gini:.2f}",
-                _percent(concentration.share_of_top),
-                _percent(concentration.share_of_largest),
-            )
+    rows = (
+        ("events of a user", *_quantiles(sizes.events_per_user)),
+        ("events on an item", *_quantiles(sizes.events_per_item)),
+        ("baskets of a user", *_quantiles(sizes.baskets_per_user)),
+        ("events in a basket", *_quantiles(sizes.basket_size)),
+    )
+    return Section("Spread", ("", "least", "25 %", "median", "75 %", "95 %", "most", "mean"), rows)
+
+
+def _concentration(analysis: Analysis) -> Section:
+    rows = tuple(
+        (
+            name,
+            f"{found.gini:.3f}",
+            _percent(found.share_of_top),
+            _percent(found.share_of_largest),
+            _count(found.n_for_half),
         )
-        rows.append((name, *_quantiles(quantiles), *uneven))
-    return Section("Spread", headings, tuple(rows))
+        for name, found in (
+            ("events over users", analysis.user_concentration),
+            ("events over items", analysis.item_concentration),
+        )
+    )
+    return Section("Concentration", ("", "Gini", "top 1 % hold", "largest holds", "so many hold half"), rows)
 
 
 def _quantiles(quantiles: Quantiles) -> tuple[str, ...]:
@@ -172,9 +177,13 @@ def _ratings(analysis: Analysis) -> Section:
     ratings = analysis.ratings
     if ratings is None:
         return Section("Ratings", (), ())
-    title = f"Ratings: {_percent(ratings.share_known)} of events, median {ratings.median:g}, mean {ratings.mean:.2f}"
-    rows = tuple((value, _percent(share)) for value, share in ratings.shares.items())
-    return Section(title, ("value", "share"), rows)
+    rows = (
+        ("events with one", _percent(ratings.share_known)),
+        ("median", f"{ratings.median:g}"),
+        ("mean", f"{ratings.mean:.2f}"),
+        *((f"of {value}", _percent(share)) for value, share in ratings.shares.items()),
+    )
+    return Section("Ratings", ("", ""), rows)
 
 
 def _windows(analysis: Analysis) -> Section:
@@ -189,7 +198,7 @@ def _windows(analysis: Analysis) -> Section:
         )
         for window in analysis.training.windows
     )
-    headings = ("from", "to", "users", "positives", "of these had", "had any event")
+    headings = ("from", "to", "users", "positives", "had before", "seen before")
     return Section("Training windows, the newest first", headings, rows, n_words=2)
 
 

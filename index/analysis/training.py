@@ -64,8 +64,9 @@ class Training:
         for window in windows:
             # The pairs of ``index.windows.truth_in``, without a copy of the past.
             inside = positive & (table.times >= window.start) & (table.times < window.end)
-            taken = np.unique(pairs.of_row[inside & (user_since[table.users] < window.start)])
-            found.append(_window(window, taken.astype(np.int64), pairs))
+            taken = np.zeros(len(pairs), bool)
+            taken[pairs.of_row[inside & (user_since[table.users] < window.start)]] = True
+            found.append(_window(window, np.flatnonzero(taken), pairs))
         return cls(settings.windows, settings.horizon_days, tuple(found))
 
 

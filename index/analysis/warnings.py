@@ -13,6 +13,7 @@ from recsys.decay import DAY_S
 
 LITTLE_TEXT_SHARE = 0.5
 LARGE_SHARE_OF_ONE = 0.1
+TIMES_ITS_PART = 5
 OUTSIDE_SHARE = 0.05
 ENDING_SHARE = 0.25
 NEW_USERS_SHARE = 0.2
@@ -20,6 +21,7 @@ NEW_ITEMS_SHARE = 0.1
 # Beyond what chance explains: Complete Journey shows 0.04, a shop whose goods change with the season far more.
 STRONG_DRIFT = 0.2
 OWN_VALUE_SHARE = 0.5
+FEW_VALUES = 20
 MIDNIGHT_SHARE = 0.5
 
 
@@ -72,7 +74,7 @@ def _end(analysis: Analysis) -> Found:
     windows, days = analysis.drift.windows, analysis.drift.window_days
     empty = sum(not window.n_events for window in windows)
     if empty:
-        yield "empty_windows", f"{empty:,} of {len(windows):,} windows of {days:.3g} days have no event"
+        yield "empty_windows", f"windows of {days:.3g} days without any event: {empty:,} of {len(windows):,}"
     if len(windows) > 1 and windows[-1].n_events < ENDING_SHARE * windows[-2].n_events:
         share = windows[-1].n_events / windows[-2].n_events
         yield (
@@ -92,25 +94,28 @@ def _drift(analysis: Analysis) -> Found:
 
 
 def _clock(analysis: Analysis) -> Found:
-    clock = analysis.clock
-    if clock.n_times == 1 and analysis.sizes.n_events > 1:
-        yield "one_time", "all events have the same time: nothing is known of their order"
-    elif clock.step_s == DAY_S and analysis.sizes.n_events > 1:
+    clock, sizes = analysis.clock, analysis.sizes
+    if sizes.first_at == sizes.last_at:
+        if sizes.n_events > 1:
+            yield "one_time", "all events have the same time: nothing is known of their order"
+    elif clock.step_s == DAY_S:
         yield "day_timestamps", "timestamps are days: order within a day is unknown"
     elif clock.share_at_midnight >= MIDNIGHT_SHARE:
         yield "midnight", f"{clock.share_at_midnight:.0%} of events are at midnight UTC: their time of day is unknown"
 
 
 def _one(analysis: Analysis) -> Found:
-    for code, what, concentration in (
-        ("one_user", "of one user", analysis.user_concentration),
-        ("one_item", "on one item", analysis.item_concentration),
-    ):
-        if concentration.share_of_largest >= LARGE_SHARE_OF_ONE:
-            yield code, f"{concentration.share_of_largest:.0%} of events are {what}: is that {_suspects[code]}?"
+    sizes = analysis.sizes
+    user, item = analysis.user_concentration.share_of_largest, analysis.item_concentration.share_of_largest
+    if _stands_out(user, sizes.n_users):
+        yield "one_user", f"{user:.0%} of events are of one user: a robot, a test account, everyone not signed in?"
+    if _stands_out(item, sizes.n_items):
+        yield "one_item", f"{item:.0%} of events are on one item: a placeholder, a delivery fee?"
 
 
-_suspects = {"one_user": "a robot, a test account or everyone who is not signed in", "one_item": "a placeholder"}
+def _stands_out(share: float, n: int) -> bool:
+    """Whether one of ``n`` holds much: of ten users each holds a tenth, and that is nothing to wonder at."""
+    return share >= LARGE_SHARE_OF_ONE and share * n >= TIMES_ITS_PART
 
 
 def _ratings(analysis: Analysis) -> Found:
@@ -161,7 +166,7 @@ def _profile(analysis: Analysis) -> Found:
         n_known = round(column.share_known * analysis.sizes.n_known_users)
         if column.n_distinct == 1 and n_known > 1:
             yield "constant_profile", f"profile column {name} has one value only: it tells users apart by nothing"
-        elif column.kind == "category" and n_known > 1 and column.n_distinct > OWN_VALUE_SHARE * n_known:
+        elif column.kind == "category" and column.n_distinct > max(OWN_VALUE_SHARE * n_known, FEW_VALUES):
             yield (
                 "fine_profile",
                 f"profile column {name} has {column.n_distinct:,} values for {n_known:,} users: "
