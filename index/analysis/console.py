@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,7 +18,7 @@ def show(console: Console, parts: Sequence[Section]) -> None:
     """Print ``parts``: tables when a person watches; elsewhere each row a line, unbroken, for grep and diff."""
     for part in parts:
         if console.is_terminal:
-            console.print(table(part))
+            console.print(table(_printable(part, console.encoding)))
         else:
             for line in (*lines(part), ""):
                 say(console, line)
@@ -25,7 +26,17 @@ def show(console: Console, parts: Sequence[Section]) -> None:
 
 def say(console: Console, sentence: str) -> None:
     """Print a line as it is: its brackets are no markup, and only a person's screen breaks it."""
-    console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    console.print(_able(sentence, console.encoding), markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _printable(part: Section, encoding: str) -> Section:
+    rows = tuple(tuple(_able(cell, encoding) for cell in row) for row in part.rows)
+    return replace(part, headings=tuple(_able(heading, encoding) for heading in part.headings), rows=rows)
+
+
+def _able(text: str, encoding: str) -> str:
+    """``text`` with a question mark for what the screen has no sign for: a Chinese column must not end the command."""
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def table(part: Section) -> Table:

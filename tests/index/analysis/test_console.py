@@ -56,6 +56,15 @@ def test_a_long_line_is_broken_for_a_person_only() -> None:
 
 
 @pytest.mark.parametrize("watched", [True, False])
+def test_a_screen_without_a_sign_for_a_word_shows_a_question_mark(watched: bool) -> None:
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, "ascii"), force_terminal=watched, width=60, color_system=None)
+    show(console, [Section("Users", ("column", "known"), (("城市", "–"),))])
+    console.file.flush()
+    assert b"??" in raw.getvalue()
+
+
+@pytest.mark.parametrize("watched", [True, False])
 def test_the_whole_small_shop_can_be_shown(small: Dataset, watched: bool) -> None:
     found = analyse(small, end=int(small.interactions.times.max()) + 1)
     console, out = screen(watched=watched, width=100)
