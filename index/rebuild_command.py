@@ -101,7 +101,10 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     console.print(stages.summary())
     if built.validation:
         console.print(
-            metrics_table(built.validation, "Validation: the newest window, rankers trained on the older ones")
+            metrics_table(
+                built.validation,
+                "Validation on the newest windows: pipeline is what was chosen; rankers trained on older windows",
+            )
         )
     done = "staged" if arguments.no_publish else "published"
     console.print(f"{done} {name}: {n_bytes / 1e6:,.0f} MB in {time.time() - started:,.0f} s", highlight=False)

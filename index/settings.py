@@ -98,9 +98,8 @@ class CleaningSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """seed of everything random · windows: temporal training windows, None = by the data ·
-
-    horizon_days: length of each label window.
+    """seed of everything random · windows: temporal training windows, None = by the data · horizon_days: length of each
+    label window.
     """
 
     seed: int = 7

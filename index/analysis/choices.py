@@ -43,7 +43,7 @@ def _windows(analysis: Analysis) -> Choice:
         return Choice("training.windows", "0", "so no ranker is trained: sources are fused")
     users = ", ".join(f"{window.n_users:,}" for window in training.windows)
     why = f"with {users} users, the newest first"
-    if len(training.windows) < training.asked:
+    if training.asked is not None and len(training.windows) < training.asked:
         why += f"; {training.asked} would leave the oldest without a past as long as itself"
     return Choice("training.windows", str(len(training.windows)), why)
 

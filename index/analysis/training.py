@@ -9,7 +9,7 @@ import numpy as np
 from index.analysis.pairs import Pairs, first_of_users
 from index.analysis.spread import share
 from index.dataset import Dataset
-from index.windows import Window, windows_before
+from index.windows import Window, planned
 from recsys.arrays import Int64
 from recsys.decay import DAY_S
 
@@ -34,10 +34,10 @@ class TrainingWindow:
 class Training:
     """The windows that the settings give, newest first, as a rebuild makes them.
 
-    asked, asked_days: how many windows of how many days the settings want.
+    asked, asked_days: how many windows of how many days the settings want, None = as many as it takes.
     """
 
-    asked: int
+    asked: int | None
     asked_days: int
     windows: tuple[TrainingWindow, ...]
 
@@ -57,9 +57,8 @@ class Training:
         table, settings = dataset.interactions, dataset.settings.training
         user_since = first_of_users(table, len(dataset.user_ids))
         positive = table.targets & (table.weights > 0)
-        windows = windows_before(
-            end, int(table.times.min()), horizon_days=settings.horizon_days, count=settings.windows
-        )
+        n_items = len(dataset.item_ids)
+        windows = planned(table, end, n_items, horizon_days=settings.horizon_days, count=settings.windows)
         found = []
         for window in windows:
             # The pairs of ``index.windows.truth_in``, without a copy of the past.
