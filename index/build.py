@@ -18,6 +18,7 @@ from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_o
 from index.heads import HEADS
 from index.progress import Stages
 from index.selection import Chosen, Labelled, choose, final
+from index.tuning import Budget, tune
 from index.windows import Window, judged, planned, sampled, span, strangers_in, truth_in
 from index.worth import Worth, worths
 from index.worth import dropped as rows_without
@@ -140,14 +141,17 @@ class Builder:
         return Labelled(window, asked, {"all": truth, "novel": novel}, frame, whole), before
 
 
-def build(builder: Builder, *, end: int) -> Built:
-    """The snapshot of all interactions, which lie before ``end``; fusions are chosen on the newest windows first."""
+def build(builder: Builder, *, end: int, budget: Budget | None = None) -> Built:
+    """The snapshot of all interactions, which lie before ``end``; fusions are chosen on the newest windows first.
+
+    ``budget``: of a search for better recipes, which none means.
+    """
     # The products here are small: a second BLAS thread gains nothing and, on a busy machine, costs a factor.
     with threadpool_limits(1, "blas"):
-        return _build(builder, end=end)
+        return _build(builder, end=end, budget=budget)
 
 
-def _build(builder: Builder, *, end: int) -> Built:
+def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
     dataset, stages = builder.dataset, builder.stages
     training, n_items = dataset.settings.training, len(dataset.item_ids)
     everything = dataset.interactions
@@ -167,10 +171,17 @@ def _build(builder: Builder, *, end: int) -> Built:
     with stages.stage("fit sources on everything"):
         last = builder.snapshot(everything, end)
     chosen: list[Chosen] = []
+    searched: list[str] = []
     for head in HEADS:
+        recipe = None
+        if budget is not None and budget.minutes > 0:
+            with stages.stage(f"search a recipe for {head.name}") as step:
+                tuned = tune(head, labelled, n_items, budget, seed=training.seed, advance=step.advance)
+            recipe, said = tuned or (None, f"no window to judge recipes for {head.name} by: none was searched for")
+            searched.append(said)
         with stages.stage(f"choose the fusion of {head.name}"):
-            chosen.append(choose(head, labelled, names, n_items, seed=training.seed))
-    notes = [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
+            chosen.append(choose(head, labelled, names, n_items, seed=training.seed, tuned=recipe))
+    notes = searched + [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
     table: tuple[Worth, ...] = ()
     if labelled and newest is not None and labelled[0].whole:
         with stages.stage("weigh sources"):

@@ -43,7 +43,26 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--cache", metavar="DIR", type=Path, default=cache_folder(), help="embedding cache (%(default)s)"
     )
     parser.add_argument("--no-publish", action="store_true", help="stage and check the snapshot, leave CURRENT alone")
+    parser.add_argument(
+        "--tune-minutes",
+        metavar="N",
+        type=minutes,
+        default=0.0,
+        help="search that long for better rankers; a search goes on where an earlier one of the same data ended "
+        "(default 0: none)",
+    )
     parser.set_defaults(func=_rebuild)
+
+
+def minutes(text: str) -> float:
+    """A finite number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number of minutes, 0 or more, got {text!r}")
+    return value
 
 
 def instant(text: str) -> int:
@@ -71,6 +90,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from index.progress import Stages
     from index.reporting import metrics_table, report
     from index.snapshot_commands import signing_key_from, verify_key_from
+    from index.tuning import Budget, facts_of
     from recsys.snapshot.files import SnapshotWriter
     from recsys.snapshot.store import SnapshotStore
 
@@ -83,7 +103,9 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         # Read first: tables that cannot be used must not leave so much as an empty snapshot folder behind.
         dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages)
         folder = staged.enter_context(store.staging())
-        built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=end)
+        facts = facts_of(dataset.interactions, len(dataset.user_ids), len(dataset.item_ids))
+        budget = Budget.of(arguments.tune_minutes / 2, arguments.cache, facts)
+        built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=end, budget=budget)
         for note in built.notes:
             stages.print(f"note: {note}")
         with stages.stage("write snapshot"):

@@ -65,11 +65,19 @@ class Chosen:
     ranker: Ranker | None = None
 
 
-def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str], n_items: int, *, seed: int) -> Chosen:
+def choose(
+    head: Head,
+    windows: Sequence[Labelled],
+    feature_names: Sequence[str],
+    n_items: int,
+    *,
+    seed: int,
+    tuned: Recipe | None = None,
+) -> Chosen:
     """The best contender over the whole windows, each judged by models trained on the windows that ended before it.
 
     Without any such window the forest is taken where one can be trained, else reciprocal ranks. The default is the
-    first recipe's forest.
+    first recipe's forest; ``tuned`` is one more recipe, whatever the size of the data.
     """
     pooled: dict[str, list[dict[str, Float64]]] = {}
     contenders: dict[str, Contender] = {}
@@ -80,7 +88,7 @@ def choose(head: Head, windows: Sequence[Labelled], feature_names: Sequence[str]
         if not judged.whole or not len(truth):
             continue
         rows = rows_of(head, judged.frame)
-        for contender, ranker in _fitted(head, older, feature_names, seed=seed):
+        for contender, ranker in _fitted(head, older, feature_names, seed=seed, tuned=tuned):
             contenders.setdefault(contender.label, contender)
             first.setdefault(contender.label, ranker)
             lists = lists_of(rows, ranker, judged.asked, truth)
@@ -116,7 +124,7 @@ def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:
 
 
 def _fitted(
-    head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, seed: int
+    head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, seed: int, tuned: Recipe | None
 ) -> list[tuple[Contender, Ranker]]:
     """Every contender that can be fitted on ``frames``, the default first."""
     found: list[tuple[Contender, Ranker]] = []
@@ -126,7 +134,7 @@ def _fitted(
         # Much data needs no recipe for little, and its forests take minutes.
         n_queries = sum(len(np.unique(frame.query[frame.labels])) for frame in frames)
         recipes = head.recipes if n_queries < MANY_QUERIES else head.recipes[:1]
-        for recipe in recipes:
+        for recipe in (*recipes, *([tuned] if tuned else [])):
             forest = train(recipe, sample, seed=seed)
             for kind in (FOREST, STACKED):
                 fusion = Fusion(kind, linear if kind == STACKED else None)
