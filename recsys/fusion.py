@@ -99,6 +99,11 @@ class Fusion:
         """Whether a trained forest has a say."""
         return self.kind in (FOREST, STACKED)
 
+    @property
+    def in_log_odds(self) -> bool:
+        """Whether scores are log-odds of taking the item up to a constant, which policies can trade against."""
+        return self.kind in (FOREST, STACKED, LINEAR)
+
     def bound(self, feature_names: Sequence[str], forest: Ranker | None) -> Ranker:
         """The ranker over features of those names. SnapshotCorrupt when a part of it is missing."""
         if self.kind == RECIPROCAL_RANK:

@@ -1,4 +1,4 @@
-"""The online path in one place: retrieve, unite, assemble, rank, cut."""
+"""The online path in one place: retrieve, unite, assemble, rank, apply policies, cut."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from time import perf_counter
 
 import numpy as np
 
-from recsys.arrays import Bool, frozen
+from recsys.arrays import Bool, Float64, Int64, frozen
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.fusion import FOREST, RECIPROCAL_RANK, Fusion
+from recsys.policies.chain import policies_of, select
 from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
 from recsys.ranker import Ranker
 from recsys.serving import Scope
@@ -20,6 +21,8 @@ from recsys.sources.protocol import Source
 
 LOG = logging.getLogger(__name__)
 FILLING = "popular"
+# Policies look at this many of the best, whatever is asked for: a page is the beginning of a longer page.
+POOL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,28 @@ class Pipeline:
         answers = []
         for position, (query, (found, failed)) in enumerate(zip(queries, retrieved, strict=True)):
             own = scores[rows.starts[position] : rows.starts[position + 1]]
-            best = np.lexsort((found.items, -own))[: query.limit]
+            ranked = np.lexsort((found.items, -own))
+            before_policies = perf_counter()
+            best = self._after_policies(query, found, own, ranked)[: query.limit]
             stages = (
                 Stage("retrieve", len(found), (after_retrieval - start) / len(queries)),
                 Stage("features", len(found), (after_features - after_retrieval) / len(queries)),
-                Stage("rank", len(best), (after_ranking - after_features) / len(queries)),
+                Stage("rank", len(ranked), (after_ranking - after_features) / len(queries)),
+                Stage("policies", len(best), perf_counter() - before_policies),
             )
             slate = Slate(frozen(found.items[best], np.int32), frozen(own[best], np.float32))
             provenance = Provenance(found.names, found.scores[best], found.ranks[best])
             answers.append(Recommendation(slate, stages, provenance, failed))
         return answers
+
+    def _after_policies(self, query: Query, found: Candidates, scores: Float64, ranked: Int64) -> Int64:
+        """Rows of ``found``, best first: the ``POOL`` best of ``ranked`` as the policies left them, then the others."""
+        policies = policies_of(query.config, trained=self._fusion(query.config.ranker).in_log_odds)
+        if not policies:
+            return ranked
+        pool = ranked[:POOL]
+        slate = Slate(frozen(found.items[pool], np.int32), frozen(scores[pool], np.float32))
+        return np.concatenate([pool[select(policies, query, slate, self.context)], ranked[POOL:]])
 
     def retrieve(self, query: Query) -> tuple[Candidates, tuple[str, ...]]:
         """The union of the sources' hits, and the names of sources that failed."""
@@ -94,10 +109,13 @@ class Pipeline:
 
     def _ranker(self, name: str) -> Ranker:
         """What validation chose for the ranker's name; reciprocal ranks for a config that names none."""
-        fusion, forest = self.fusions.get(name) or Fusion(RECIPROCAL_RANK), self.rankers.get(name)
+        fusion, forest = self._fusion(name), self.rankers.get(name)
         if fusion.kind == FOREST and forest is not None:
             return forest  # names of features cost more than the whole lookup
         return fusion.bound(feature_names(self.families), forest)
+
+    def _fusion(self, name: str) -> Fusion:
+        return self.fusions.get(name) or Fusion(RECIPROCAL_RANK)
 
 
 def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -31,7 +32,9 @@ class ServingConfig:
 
     scope: what may be shown at all · depths: sources in the order of the features · ranker: name of the ranker that
     orders the candidates; "" fuses the sources by reciprocal rank · page_size: answer length when none is asked for ·
-    needs_context: an answer only makes sense beside known context items, which it never contains.
+    needs_context: an answer only makes sense beside known context items, which it never contains · diversity: what an
+    item must have in log-odds to stand beside a copy of itself · spread: what each log of popularity costs in log-odds.
+    With both at 0 the ranker's order stands. ValueError when one is negative or no number.
     """
 
     name: str
@@ -40,6 +43,12 @@ class ServingConfig:
     scope: Scope = Scope.ANY
     page_size: int = 20
     needs_context: bool = False
+    diversity: float = 0.0
+    spread: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.diversity < math.inf and 0 <= self.spread < math.inf):
+            raise ValueError(f"diversity and spread of {self.name!r} must be numbers of at least 0")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the inverse of ``from_json``."""
@@ -56,6 +65,8 @@ class ServingConfig:
             scope=Scope(values["scope"]),
             page_size=int(values["page_size"]),
             needs_context=bool(values["needs_context"]),
+            diversity=float(values["diversity"]),
+            spread=float(values["spread"]),
         )
 
 

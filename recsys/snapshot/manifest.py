@@ -15,7 +15,7 @@ from recsys.snapshot.canonical import canonical, parsed
 from recsys.snapshot.checksums import Fingerprint, differences, fingerprints
 from recsys.snapshot.rules import FIELDS, broken_rule
 
-SCHEMA = 1
+SCHEMA = 2  # 2: serving configs have diversity and spread
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 # Neither can be listed: the manifest cannot hold its own sha256, and the signature is made of the finished manifest.

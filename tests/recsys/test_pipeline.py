@@ -10,7 +10,7 @@ import pytest
 
 from recsys.arrays import Float32, Float64, frozen
 from recsys.model import Snapshot
-from recsys.pipeline import Pipeline, unite
+from recsys.pipeline import POOL, Pipeline, unite
 from recsys.query import EMPTY_HITS, Hits, Query, Recommendation, narrowed
 from recsys.ranker import Forest
 from recsys.serving import Depth, Scope, ServingConfig
@@ -50,6 +50,11 @@ def same(a: Recommendation, b: Recommendation) -> bool:
         and a.provenance.names == b.provenance.names
         and a.failed_sources == b.failed_sources
     )
+
+
+def weighed(query: Query, *, diversity: float = 0.0, spread: float = 0.0) -> Query:
+    """``query`` under other weights of the policies; without any, in the ranker's order."""
+    return replace(query, config=replace(query.config, diversity=diversity, spread=spread))
 
 
 @pytest.fixture(scope="module")
@@ -119,18 +124,18 @@ def test_nothing_allowed_makes_an_empty_slate(
     answer = ranked.recommend(query_of(board, "u00", serving_config=config, exclude_item_ids=everything))
     assert len(answer.slate) == 0
     assert answer.provenance.ranks.shape == (0, len(board.pipeline.sources))
-    assert [stage.count for stage in answer.stages] == [0, 0, 0]
+    assert [stage.count for stage in answer.stages] == [0, 0, 0, 0]
 
 
 def test_equal_scores_are_ordered_by_item_number(world: Callable[..., Snapshot], query_of: QueryOf) -> None:
     # Enough items that a sort which is not stable would show.
     wide = world([(0, item, 1 + item) for item in range(0, 99, 2)], n_users=1, n_items=99)
     flat = replace(wide.pipeline, rankers={"home": Flat()})
-    assert flat.recommend(query_of(wide, "u00", limit=99)).slate.items.tolist() == list(range(99))
+    assert flat.recommend(weighed(query_of(wide, "u00", limit=99))).slate.items.tolist() == list(range(99))
 
 
 def test_without_a_ranker_the_sources_are_fused_by_reciprocal_rank(board: Snapshot, query_of: QueryOf) -> None:
-    query = query_of(board, "u03", limit=16)
+    query = weighed(query_of(board, "u03", limit=16))
     candidates, _ = board.pipeline.retrieve(query)
     fused: dict[int, float] = {}
     for depth in query.config.depths:
@@ -155,9 +160,41 @@ def test_a_profile_column_called_rank_takes_no_part_in_the_fusion(
     assert same(*answers)
 
 
-def test_a_page_is_the_beginning_of_a_longer_page(ranked: Pipeline, board: Snapshot, query_of: QueryOf) -> None:
-    pages = [ranked.recommend(query_of(board, "u05", limit=limit)).slate.items.tolist() for limit in (3, 12)]
-    assert pages[0] == pages[1][:3]
+@pytest.mark.parametrize("weights", [{}, {"diversity": 0.7, "spread": 0.4}, {"spread": 0.4}])
+def test_a_page_is_the_beginning_of_a_longer_page(
+    ranked: Pipeline, board: Snapshot, query_of: QueryOf, weights: dict[str, float]
+) -> None:
+    pages = [
+        ranked.recommend(weighed(query_of(board, "u05", limit=limit), **weights)).slate.items.tolist()
+        for limit in (3, 10, 12, 16)
+    ]
+    assert all(page == pages[-1][: len(page)] for page in pages)
+
+
+def test_policies_move_items_with_their_scores_and_their_provenance(
+    ranked: Pipeline, board: Snapshot, query_of: QueryOf
+) -> None:
+    query = query_of(board, "u05", limit=16)
+    plain, moved = (ranked.recommend(weighed(query, diversity=weight, spread=2 * weight)) for weight in (0.0, 1.5))
+    # Both show all candidates, more than a screen of them: what differs is the order.
+    rows = np.array([plain.slate.items.tolist().index(item) for item in moved.slate.items.tolist()])
+    assert rows.tolist() != list(range(len(rows)))
+    assert sorted(rows.tolist()) == list(range(len(plain.slate)))
+    assert moved.slate.scores.tobytes() == plain.slate.scores[rows].tobytes()
+    assert moved.provenance.ranks.tobytes() == plain.provenance.ranks[rows].tobytes()
+    assert moved.provenance.scores.tobytes() == plain.provenance.scores[rows].tobytes()
+
+
+def test_what_lies_below_the_pool_keeps_the_rankers_order(world: Callable[..., Snapshot], query_of: QueryOf) -> None:
+    n_items = POOL + 20
+    # The first item is the most popular by far, and all scores are equal.
+    events = [(user, 0, 1) for user in range(5)] + [(0, item, 1) for item in range(1, n_items)]
+    wide = world(events, n_users=5, n_items=n_items)
+    deep = ServingConfig("home", (Depth("history", n_items),), ranker="home", spread=0.5)
+    query = replace(query_of(wide, "u00", limit=n_items), config=deep)
+    items = replace(wide.pipeline, rankers={"home": Flat()}).recommend(query).slate.items.tolist()
+    # Last of the pool's items, it stands on their last screen, where equal scores are in item order.
+    assert items == [*range(1, POOL - 9), 0, *range(POOL - 9, n_items)]
 
 
 def test_provenance_tells_who_returned_what_at_which_rank(board: Snapshot, query_of: QueryOf) -> None:
@@ -172,9 +209,9 @@ def test_provenance_tells_who_returned_what_at_which_rank(board: Snapshot, query
 def test_stages_account_for_what_they_let_through(board: Snapshot, query_of: QueryOf) -> None:
     query = query_of(board, "u00", limit=4)
     stages = {stage.name: stage for stage in board.pipeline.recommend(query).stages}
-    assert list(stages) == ["retrieve", "features", "rank"]
-    assert stages["retrieve"].count == len(board.pipeline.retrieve(query)[0])
-    assert stages["rank"].count == 4
+    assert list(stages) == ["retrieve", "features", "rank", "policies"]
+    n_candidates = len(board.pipeline.retrieve(query)[0])
+    assert [stage.count for stage in stages.values()] == [n_candidates, n_candidates, n_candidates, 4]
     assert all(stage.seconds >= 0 for stage in stages.values())
 
 

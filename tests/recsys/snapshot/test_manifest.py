@@ -106,8 +106,18 @@ def test_a_folder_with_a_link_or_an_odd_name_is_not_sealed(sealed: Path, facts: 
 
 
 def test_another_schema_is_a_mismatch_whatever_else_that_schema_holds() -> None:
-    with pytest.raises(SchemaMismatch, match="schema 2, this program reads schema 1"):
-        Manifest.from_bytes(canonical({"schema": 2, "shards": []}))
+    with pytest.raises(SchemaMismatch, match="schema 3, this program reads schema 2"):
+        Manifest.from_bytes(canonical({"schema": 3, "shards": []}))
+
+
+def test_a_snapshot_from_before_the_policies_is_refused_by_its_schema(sealed: Path) -> None:
+    values = json.loads((sealed / MANIFEST).read_bytes())
+    for config in values["serving_configs"].values():
+        del config["diversity"], config["spread"]
+    with pytest.raises(SchemaMismatch, match="schema 1, this program reads schema 2"):
+        Manifest.from_bytes(canonical(values | {"schema": 1}))
+    with pytest.raises(SnapshotCorrupt, match="no valid serving_configs"):
+        Manifest.from_bytes(canonical(values))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What happens after ranking: each policy reorders or drops, none adds or scores."""
