@@ -19,12 +19,12 @@ SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_
 PROTOS := protos/recommender/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto bench bench-swap demo clean
+.PHONY: help setup test check proto bench bench-diversity bench-swap demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '  make %-11s %s\n' "$$name" "$$text"; \
+		printf '  make %-15s %s\n' "$$name" "$$text"; \
 	done
 
 setup: $(READY)  ## a virtual environment in .venv with everything in it, at the versions tested together
@@ -56,6 +56,11 @@ proto: setup  ## regenerate the protobuf code
 
 bench: setup  ## measure the server beside an echo of the same bytes; writes bench/serving.json
 	@$(BIN)/python tests/benchmarks/bench_serving.py $(DEMO)/snapshots --json bench/serving.json
+
+bench-diversity: setup  ## what variety and coverage cost in accuracy; writes bench/diversity/curve.json and .svg
+	@$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/diversity_curve.py --data $(DEMO)/data \
+		--cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}" --test 2017-12-04T05:00Z --out bench/diversity
 
 bench-swap: setup  ## 20 callers for a minute while snapshots change; writes bench/swap.json
 	@$(BIN)/python tests/benchmarks/bench_swap.py $(DEMO)/snapshots --json bench/swap.json

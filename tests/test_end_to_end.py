@@ -84,7 +84,8 @@ def test_home_mixes_what_the_user_has_with_what_is_new(
     assert set(shown) & bought(USER)
     assert set(shown) - bought(USER)
     scores = [result.score for result in response.results]
-    assert scores == sorted(scores, reverse=True)
+    # Policies decide what shares a screen of ten; within it the ranker's order stands.
+    assert all(ten == sorted(ten, reverse=True) for ten in (scores[:10], scores[10:]))
     assert response.snapshot_version == world.version
     assert response.served_by == SERVED_BY_PERSONALISED
     assert not response.degraded_reasons

@@ -197,6 +197,24 @@ def test_what_lies_below_the_pool_keeps_the_rankers_order(world: Callable[..., S
     assert items == [*range(1, POOL - 9), 0, *range(POOL - 9, n_items)]
 
 
+def test_near_copies_of_an_item_do_not_fill_the_screen_beside_it(
+    world: Callable[..., Snapshot], query_of: QueryOf
+) -> None:
+    # Item 0, 12 more that are nearly the same text, and 6 that share a little with it and nothing with each other.
+    n_copies, n_others = 12, 6
+    vectors = np.zeros((1 + n_copies + n_others, 20))
+    vectors[:, 0] = 1.0
+    for row in range(1, 1 + n_copies):
+        vectors[row, row] = 0.1
+    for row in range(1 + n_copies, len(vectors)):
+        vectors[row, row] = 3.0
+    shop = world([(0, 0, 1)], n_users=1, n_items=19, vectors=vectors, text_of=np.arange(19))
+    query = query_of(shop, "", serving_config="similar", context_item_ids=("i00",), limit=10)
+    plain, varied = (shop.pipeline.recommend(q).slate.items for q in (weighed(query), query))
+    assert (plain <= n_copies).all()
+    assert 0 < (varied > n_copies).sum() < 6
+
+
 def test_provenance_tells_who_returned_what_at_which_rank(board: Snapshot, query_of: QueryOf) -> None:
     query = query_of(board, "u00", limit=16)
     answer = board.pipeline.recommend(query)

@@ -257,7 +257,7 @@ class RecommendResult(_message.Message):
     item_id: _builtins.str
     """The shop's id of the item."""
     score: _builtins.float
-    """Higher first. Comparable within one response only."""
+    """Higher is better. Comparable within one response only. Ten by ten, results come in its order; variety decides which."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceHit]:
         """Sources that returned the item, best rank first. Only with EXPLAIN_SUMMARY."""
