@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from index.fit import Timeless, fit
 from index.frames import Frame, frame_of
 from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_of, ratio
 from index.heads import HEADS
+from index.policy_weights import PolicyWeights, choose_weights
 from index.progress import Stages
 from index.selection import Chosen, Labelled, choose, final
 from index.tuning import Budget, tune
@@ -31,7 +32,7 @@ from recsys.interactions import Interactions
 from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.ranker import Forest
-from recsys.serving import built_in
+from recsys.serving import ServingConfig, built_in
 from recsys.text_column import TextColumn
 
 # More queries a window teach the forest nothing new, and bound memory: all negatives of 4,000 x 300 rows x 130 features
@@ -48,7 +49,8 @@ Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 @dataclass(frozen=True, slots=True)
 class Built:
     """A snapshot in memory; validation: task -> name -> metric -> mean over users of the judged windows, {} without
-    one; n_validated: how many users that is · worths: of the sources.
+    one; n_validated: how many users that is · worths: of the
+    sources · policies: by serving config.
     """
 
     snapshot: Snapshot
@@ -57,6 +59,7 @@ class Built:
     notes: tuple[str, ...]
     n_validated: int
     worths: tuple[Worth, ...] = ()
+    policies: Mapping[str, PolicyWeights] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +105,15 @@ class Builder:
         interactions: Interactions,
         rankers: Mapping[str, Forest] | None = None,
         fusions: Mapping[str, Fusion] | None = None,
+        weights: Mapping[str, PolicyWeights] | None = None,
     ) -> Snapshot:
-        """The snapshot of a model that is fitted already."""
+        """The snapshot of a model that is fitted already; ``weights`` by the name of the serving config."""
         return Snapshot.of(
             model,
             rankers=rankers or {},
             users=self.users,
             histories=Histories.of_interactions(interactions, len(self.users)),
-            configs=built_in(),
+            configs={name: _weighted(config, weights or {}) for name, config in built_in().items()},
             last_event_at=int(interactions.times.max()),
             fusions=fusions,
         )
@@ -186,6 +190,12 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
     if labelled and newest is not None and labelled[0].whole:
         with stages.stage("weigh sources"):
             table = worths(chosen, labelled[0], newest, names)
+    weights: dict[str, PolicyWeights] = {}
+    if labelled and newest is not None and labelled[0].whole:
+        with stages.stage("weigh variety"):
+            for one in chosen:
+                if (found_weights := choose_weights(one, labelled[0], newest.model.context)) is not None:
+                    weights[one.head.name] = found_weights
     unpaid = {worth.source for worth in table if not worth.pays}
     model = last.model.without(unpaid)
     if unpaid:
@@ -203,7 +213,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
                 rankers[one.head.name] = forest
     elif names:
         notes.append("the data of all time has other sources than that of any window: sources are fused by rank")
-    snapshot = builder.with_rankers(model, everything, rankers, fusions)
+    snapshot = builder.with_rankers(model, everything, rankers, fusions, weights)
     n_validated = max((one.n_users for one in chosen), default=0)
     validation = _validation(chosen)
     with stages.stage("measure gates"):
@@ -214,7 +224,11 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
             f"gates on NDCG@10 are not judged: the newest windows have {n_validated} users, {LEAST_VALIDATED} are "
             "needed (a limit given in recsys.toml is always judged)"
         )
-    return Built(snapshot, validation, gates, tuple(notes), n_validated, table)
+    return Built(snapshot, validation, gates, tuple(notes), n_validated, table, weights)
+
+
+def _weighted(config: ServingConfig, weights: Mapping[str, PolicyWeights]) -> ServingConfig:
+    return weights[config.name].on(config) if config.name in weights else config
 
 
 def _without_sources(

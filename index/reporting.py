@@ -22,6 +22,7 @@ def report(dataset: Dataset, built: Built, gates: Sequence[Gate], stages: Stages
         "choices": [asdict(choice) for choice in dataset.choices],
         "notes": list(built.notes),
         "sources": [worth.to_json() for worth in built.worths],
+        "policies": {name: asdict(weights) for name, weights in built.policies.items()},
         "validation": {"tasks": plain(built.validation)},
         "gates": [gate.to_json() for gate in gates],
         "stages": [

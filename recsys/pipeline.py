@@ -14,6 +14,7 @@ from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.fusion import FOREST, RECIPROCAL_RANK, Fusion
 from recsys.policies.chain import policies_of, select
+from recsys.policies.pool import POOL
 from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
 from recsys.ranker import Ranker
 from recsys.serving import Scope
@@ -21,8 +22,6 @@ from recsys.sources.protocol import Source
 
 LOG = logging.getLogger(__name__)
 FILLING = "popular"
-# Policies look at this many of the best, whatever is asked for: a page is the beginning of a longer page.
-POOL = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,9 @@ def built_in() -> dict[str, ServingConfig]:
 
     Sources of new items look only among items the user does not own: leaving owned ones in and dropping them
     afterwards would empty their lists for faithful customers. Depths: 200 to 300 candidates carry all of NDCG@10.
-    Weights of home and discover: the most distinct items that were hits at no more than 2 % less NDCG@10, on two
-    windows before the test window (tests/benchmarks/diversity_curve.py). Buying again is no matter of variety. Beside
-    an item its own variants would come first: there a copy must have e times the odds of something else.
+    A rebuild gives home and discover the policy weights that its validation bears. Buying again is no matter of
+    variety. Beside an item its own variants would come first: there a copy must have e times the odds of something
+    else.
     """
     new = (
         Depth("als", 50, Scope.NEW),
@@ -95,15 +95,8 @@ def built_in() -> dict[str, ServingConfig]:
         Depth("trending", 20, Scope.NEW),
     )
     configs = (
-        ServingConfig("home", (Depth("history", 120), *new), ranker="home", diversity=0.6, spread=0.24),
-        ServingConfig(
-            "discover",
-            (Depth("history", 120), *new),
-            ranker="discover",
-            scope=Scope.NEW,
-            diversity=0.3,
-            spread=0.2,
-        ),
+        ServingConfig("home", (Depth("history", 120), *new), ranker="home"),
+        ServingConfig("discover", (Depth("history", 120), *new), ranker="discover", scope=Scope.NEW),
         ServingConfig("buy-again", (Depth("history", 200),), ranker="home", scope=Scope.OWNED),
         ServingConfig(
             "similar",

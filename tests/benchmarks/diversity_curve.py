@@ -37,8 +37,8 @@ from recsys.context import Context
 from recsys.evaluation.metrics import Exposure, K, beyond_accuracy, per_user
 from recsys.evaluation.truth import Truth
 from recsys.model import Snapshot
-from recsys.pipeline import POOL
 from recsys.policies.chain import policies_of, select
+from recsys.policies.pool import POOL
 from recsys.query import Query, Recommendation, Slate
 from recsys.serving import ServingConfig, built_in
 

@@ -1,0 +1,113 @@
+"""How much variety and coverage the lists can have for next to no accuracy, found on the newest judged window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from index.heads import rows_of
+from index.selection import Chosen, Labelled
+from recsys.arrays import Float32, Float64, Int32, Int64, frozen
+from recsys.context import Context
+from recsys.evaluation.metrics import K, per_user
+from recsys.evaluation.truth import Truth
+from recsys.policies.chain import policies_of, select
+from recsys.policies.pool import POOL
+from recsys.query import EMPTY_HISTORY, Query, Slate
+from recsys.serving import ServingConfig
+
+# The largest share of NDCG@10 a list may lose. Repeats are what customers come for; discoveries should differ.
+MOST_LOSS = {"all": 0.003, "novel": 0.02}
+SPREADS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+DIVERSITIES = (0.3, 0.6)
+# With fewer users the loss cannot be told from noise, and the ranker's order stands.
+LEAST_USERS = 200
+MOST_USERS = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One pair of weights, the NDCG@10 and the distinct items that were hits."""
+
+    diversity: float
+    spread: float
+    ndcg: float
+    n_hit_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyWeights:
+    """What was chosen of what was tried; the ranker's own order is tried first."""
+
+    diversity: float
+    spread: float
+    tried: tuple[Tried, ...]
+
+    def on(self, config: ServingConfig) -> ServingConfig:
+        """``config`` with these weights."""
+        return replace(config, diversity=self.diversity, spread=self.spread)
+
+
+def choose_weights(chosen: Chosen, newest: Labelled, context: Context) -> PolicyWeights | None:
+    """The spread whose lists hold the most distinct hits, then as much diversity as costs no more either.
+
+    Both keep within MOST_LOSS of the ranker's own NDCG@10. None where there are too few users to tell.
+    """
+    head = chosen.head
+    truth = newest.truths[head.task]
+    fusion = chosen.contender.fusion
+    if chosen.ranker is None or len(truth) < LEAST_USERS or not fusion.in_log_odds:
+        return None
+    truth = truth.among(truth.users[:: -(-len(truth) // MOST_USERS)])
+    rows = rows_of(head, newest.frame)
+    items, scores = best_of_each(rows.query, rows.items, chosen.ranker.score(rows.features), len(newest.asked))
+    mine = np.searchsorted(newest.asked.users, truth.users)
+    config = ServingConfig(head.name, (), head.name)
+
+    def tried(diversity: float, spread: float) -> Tried:
+        lists = reordered(items[mine], scores[mine], replace(config, diversity=diversity, spread=spread), context)
+        return _judged(lists, truth, len(context.catalogue), diversity, spread)
+
+    plain = tried(0.0, 0.0)
+    least = plain.ndcg * (1.0 - MOST_LOSS[head.task])
+    spreads = [tried(0.0, spread) for spread in SPREADS]
+    best = max((one for one in (plain, *spreads) if one.ndcg >= least), key=lambda one: one.n_hit_items)
+    varied = [tried(diversity, best.spread) for diversity in DIVERSITIES]
+    # A count of n is uncertain by its root: within that, variety is free.
+    enough = best.n_hit_items - best.n_hit_items**0.5
+    free = [one for one in varied if one.ndcg >= least and one.n_hit_items >= enough]
+    best = max(free, key=lambda one: one.diversity, default=best)
+    return PolicyWeights(best.diversity, best.spread, (plain, *spreads, *varied))
+
+
+def best_of_each(query: Int64, item: Int32, score: Float64, n_queries: int) -> tuple[Int32, Float32]:
+    """(n_queries, POOL) items and scores, best first; -1 and NaN where there are fewer."""
+    order = np.lexsort((item, -score, query))
+    query = query[order]
+    place = np.arange(len(query)) - np.searchsorted(query, query)
+    keep = place < POOL
+    items = np.full((n_queries, POOL), -1, np.int32)
+    scores = np.full((n_queries, POOL), np.nan, np.float32)
+    items[query[keep], place[keep]] = item[order][keep]
+    scores[query[keep], place[keep]] = score[order][keep]
+    return items, scores
+
+
+def reordered(items: Int32, scores: Float32, config: ServingConfig, context: Context) -> Int32:
+    """(Q, 10) lists as the policies of ``config`` leave pools of ``items`` (Q, POOL; -1 = empty)."""
+    nothing = frozen([], np.int32)
+    query = Query("", None, EMPTY_HISTORY, frozen([], np.bool_), nothing, K, 0, config)
+    policies = policies_of(config, trained=True)
+    lists = np.full((len(items), K), -1, np.int32)
+    for row in range(len(items)):
+        n = int((items[row] >= 0).sum())
+        slate = Slate(items[row, :n], scores[row, :n])
+        found = slate.items[select(policies, query, slate, context)[:K]]
+        lists[row, : len(found)] = found
+    return lists
+
+
+def _judged(lists: Int32, truth: Truth, n_items: int, diversity: float, spread: float) -> Tried:
+    ndcg = float(per_user(lists, truth, n_items)["ndcg@10"].mean())
+    return Tried(diversity, spread, ndcg, len(np.unique(lists[truth.hits(lists, n_items)])))
