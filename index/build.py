@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from index.alternatives import Lesson
 from index.dataset import Codes, Dataset
 from index.dataset import Profiles as ProfileTable
 from index.embed import embed
@@ -50,7 +51,7 @@ Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 class Built:
     """A snapshot in memory; validation: task -> name -> metric -> mean over users of the judged windows, {} without
     one; n_validated: how many users that is · worths: of the
-    sources · policies: by serving config.
+    sources · policies: by serving config · lesson: what rankers were trained on.
     """
 
     snapshot: Snapshot
@@ -60,6 +61,7 @@ class Built:
     n_validated: int
     worths: tuple[Worth, ...] = ()
     policies: Mapping[str, PolicyWeights] = field(default_factory=dict)
+    lesson: Lesson | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
     elif names:
         notes.append("the data of all time has other sources than that of any window: sources are fused by rank")
     snapshot = builder.with_rankers(model, everything, rankers, fusions, weights)
+    lesson = Lesson(tuple(chosen), tuple(frames), names, training.seed) if frames else None
     n_validated = max((one.n_users for one in chosen), default=0)
     validation = _validation(chosen)
     with stages.stage("measure gates"):
@@ -224,7 +227,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
             f"gates on NDCG@10 are not judged: the newest windows have {n_validated} users, {LEAST_VALIDATED} are "
             "needed (a limit given in recsys.toml is always judged)"
         )
-    return Built(snapshot, validation, gates, tuple(notes), n_validated, table, weights)
+    return Built(snapshot, validation, gates, tuple(notes), n_validated, table, weights, lesson)
 
 
 def _weighted(config: ServingConfig, weights: Mapping[str, PolicyWeights]) -> ServingConfig:

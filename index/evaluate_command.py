@@ -48,6 +48,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--cache", metavar="DIR", type=Path, default=cache_folder(), help="embedding cache (%(default)s)"
     )
+    parser.add_argument(
+        "--ablate",
+        action="store_true",
+        help="also score rankers trained without each family of features and each source (minutes each)",
+    )
     parser.set_defaults(func=_evaluate)
 
 
@@ -97,6 +102,7 @@ def _windows(arguments: argparse.Namespace, stages: Stages) -> list[Scores]:
 
 
 def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int | None) -> Scores:
+    from index.alternatives import Alternatives, Lists
     from index.build import Builder, build
     from index.cut import Cut
     from index.evaluation import evaluate
@@ -106,7 +112,14 @@ def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int 
     with stages.stage("read the truth"):
         cut = Cut.read(arguments.data, dataset, start=start, end=end)
     built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=start)
-    return evaluate(dataset, built.snapshot, cut, stages)
+    extras: dict[str, Lists] = {}
+    if built.lesson is not None:
+        others = Alternatives(built.snapshot, built.lesson, start)
+        with stages.stage("fit the other fusions"):
+            extras |= others.fusions()
+        if arguments.ablate:
+            extras |= others.ablations(lambda what: stages.print(f"training without {what}"))
+    return evaluate(dataset, built.snapshot, cut, stages, extras=extras)
 
 
 def _write(evaluation: Evaluation, arguments: argparse.Namespace) -> None:

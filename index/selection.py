@@ -167,5 +167,5 @@ def final(
     if sample is None:
         return Fusion(RECIPROCAL_RANK), None
     forest = train(chosen.contender.recipe, sample, seed=seed) if chosen.contender.recipe else None
-    linear = fit_linear(sample, feature_names) if fusion.linear is not None else None
+    linear = fit_linear(sample, feature_names) if fusion.kind in (LINEAR, STACKED) else None
     return Fusion(fusion.kind, linear, fusion.source), forest

@@ -87,7 +87,7 @@ def worths(
 
 def without(frame: Frame, feature_names: Sequence[str], sources: set[str]) -> Frame:
     """The rows that another source returned, with the columns of ``sources`` unknown."""
-    mine = np.array([_source_of(name) in sources for name in feature_names])
+    mine = np.array([source_of(name) in sources for name in feature_names])
     ranks = np.array([name.endswith("_rank") for name in feature_names])
     kept = frame.where(found_by(frame, ranks & ~mine))
     features = kept.features.copy()
@@ -109,7 +109,8 @@ def found_by(frame: Frame, ranks: Bool) -> Bool:
     return found
 
 
-def _source_of(feature: str) -> str:
+def source_of(feature: str) -> str:
+    """The source whose column ``feature`` is, "" for none's."""
     for ending in ("_rank", "_closeness", "_score"):
         if feature.endswith(ending):
             return feature.removesuffix(ending)

@@ -1,0 +1,140 @@
+"""Lists by what was not chosen: every other fusion, and forests that miss a family of features or a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from index.frames import Frame
+from index.heads import sample_of, top_lists, train
+from index.scoring import CHUNK
+from index.selection import Chosen, Contender, final
+from index.worth import source_of
+from recsys.arrays import Bool, Float32, Float64, Int32, Int64
+from recsys.ask import Ask, resolve
+from recsys.evaluation.metrics import DEEP
+from recsys.features.assemble import assemble
+from recsys.fusion import FOREST, LINEAR, RECIPROCAL_RANK, STACKED, Fusion
+from recsys.model import Snapshot
+from recsys.ranker import Ranker
+
+Lists = Callable[[str, Int32], Int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What the rankers of a build were trained on: chosen (H,) a head, frames (W,) a window, names of the features."""
+
+    chosen: tuple[Chosen, ...]
+    frames: tuple[Frame, ...]
+    names: tuple[str, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Candidates and features of all queries of one serving config, before any order."""
+
+    query: Int64
+    items: Int32
+    features: Float32
+    n_queries: int
+
+    def lists(self, score: Callable[[Float32], Float64]) -> Int32:
+        rows = Frame(self.features, np.zeros(len(self.items), bool), np.zeros(0, bool), self.query, self.items)
+        return top_lists(rows, score(self.features), self.n_queries, DEEP)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Other orders of the same candidates. One table of features is kept: 4 bytes x features x candidates."""
+
+    snapshot: Snapshot
+    lesson: Lesson
+    at: int
+    kept: dict[tuple[str, bytes], _Table] = field(default_factory=dict)
+
+    def fusions(self) -> dict[str, Lists]:
+        """``fusion <kind>`` of every kind: the ranker's order before any policy, on the candidates of the pipeline."""
+        kinds: tuple[Fusion, ...] = (Fusion(RECIPROCAL_RANK),)
+        if self.snapshot.rankers or any(one.contender.fusion.linear is not None for one in self.lesson.chosen):
+            kinds = (*kinds, *(Fusion(kind) for kind in (LINEAR, FOREST, STACKED)))
+        return {f"fusion {kind.kind}": self._lists(self._fitted(kind)) for kind in kinds}
+
+    def ablations(self, advance: Callable[[str], None] = lambda name: None) -> dict[str, Lists]:
+        """``without <what>``: forests trained and asked with some columns unknown. Minutes: two forests each."""
+        found = {}
+        for what, columns in self._groups():
+            advance(what)
+            found[f"without {what}"] = self._lists(self._blinded(columns))
+        return found
+
+    def _groups(self) -> Iterator[tuple[str, Bool]]:
+        names = self.lesson.names
+        position = 0
+        for family in self.snapshot.pipeline.families:
+            columns = np.zeros(len(names), bool)
+            columns[position : position + len(family.names)] = True
+            position += len(family.names)
+            if columns.any():
+                yield f"{type(family).__name__} features", columns
+        for source in self.snapshot.pipeline.sources:
+            if not source.startswith("similar"):
+                yield f"source {source}", np.array([source_of(name) == source for name in names])
+
+    def _fitted(self, kind: Fusion) -> Mapping[str, Ranker]:
+        rankers: dict[str, Ranker] = {}
+        for one in self.lesson.chosen:
+            recipe = one.contender.recipe or one.head.recipes[0] if kind.needs_forest else None
+            other = replace(one, contender=Contender(kind, recipe))
+            kept = self.snapshot.rankers.get(one.head.name)
+            if kind.kind == FOREST and kept is not None:
+                rankers[one.head.name] = kept
+                continue
+            fusion, forest = final(other, self.lesson.frames, self.lesson.names, seed=self.lesson.seed)
+            rankers[one.head.name] = fusion.bound(self.lesson.names, forest)
+        return rankers
+
+    def _blinded(self, columns: Bool) -> Mapping[str, Ranker]:
+        rankers: dict[str, Ranker] = {}
+        for one in self.lesson.chosen:
+            sample = sample_of(one.head, self.lesson.frames, seed=self.lesson.seed)
+            if sample is None:
+                continue
+            features = sample.features.copy()
+            features[:, columns] = np.nan  # a column that is never known is never split on
+            recipe = one.contender.recipe or one.head.recipes[0]
+            rankers[one.head.name] = train(recipe, replace(sample, features=features), seed=self.lesson.seed)
+        return rankers
+
+    def _lists(self, rankers: Mapping[str, Ranker]) -> Lists:
+        def lists(config: str, users: Int32) -> Int32:
+            ranker = rankers.get(config)
+            if ranker is None:
+                return np.full((len(users), DEEP), -1, np.int32)
+            return self._table(config, users).lists(ranker.score)
+
+        return lists
+
+    def _table(self, config: str, users: Int32) -> _Table:
+        key = (config, users.tobytes())
+        if key not in self.kept:
+            self.kept.clear()
+            self.kept[key] = self._assembled(config, users)
+        return self.kept[key]
+
+    def _assembled(self, config: str, users: Int32) -> _Table:
+        pipeline, ids = self.snapshot.pipeline, self.snapshot.users.ids(users)
+        parts: list[tuple[Int64, Int32, Float32]] = []
+        for start in range(0, len(users), CHUNK):
+            asks: Sequence[Ask] = [
+                Ask(at=self.at, user_id=user, serving_config=config, limit=DEEP) for user in ids[start : start + CHUNK]
+            ]
+            queries = [resolve(ask, self.snapshot).query for ask in asks]
+            candidates = [pipeline.retrieve(query)[0] for query in queries]
+            features, rows = assemble(pipeline.families, queries, candidates, pipeline.context)
+            parts.append((rows.query_of + start, rows.items, features))
+        query, items, table = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return _Table(query, items, table, len(users))
