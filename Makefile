@@ -11,15 +11,21 @@ DEMO_USERS ?= 1 718 2471
 DEMO_ITEM ?= 1082185
 
 SHELL := /bin/bash
+# What `make bench-quality` measures on, and further flags: make bench-quality QUALITY_DATA=shop QUALITY="--windows 6"
+QUALITY_DATA ?=
+QUALITY ?=
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := .demo
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 PROTOS := protos/recommender/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto bench bench-diversity bench-swap demo clean
+.PHONY: help setup test check proto bench bench-diversity bench-quality bench-swap demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -65,6 +71,16 @@ bench-diversity: setup  ## what variety and coverage cost in accuracy; writes be
 bench-swap: setup  ## 20 callers for a minute while snapshots change; writes bench/swap.json
 	@$(BIN)/python tests/benchmarks/bench_swap.py $(DEMO)/snapshots --json bench/swap.json
 
+$(PEERS_READY): tests/benchmarks/peers.txt
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/peers.txt
+	@touch $@
+
+bench-quality: setup $(PEERS_READY)  ## our lists beside textbook methods and RecTools; writes bench/quality.json
+	@$(if $(QUALITY_DATA),,$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data)
+	@$(BIN)/python tests/benchmarks/quality.py $(if $(QUALITY_DATA),--data $(QUALITY_DATA)) \
+		--peers-python $(PEERS)/bin/python --json bench/quality.json $(QUALITY)
+
 # The server's own lines go to a file: they are for machines. `wait` in the trap lets it end before make does.
 demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendations with reasons
 	@set -eu; \
@@ -97,7 +113,7 @@ demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendati
 		'  $(BIN)/recsys-client recommend 1 --serving-config discover --explain' \
 		'  $(BIN)/recsys-batch --users all --limit 10 --out lists.parquet'
 
-clean:  ## delete what the other targets made, but not .venv
+clean:  ## delete what the other targets made, but not .venv and .venv-peers
 	rm -rf $(DEMO) bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	find recsys index server protos tests -name __pycache__ -type d -prune -exec rm -rf {} +

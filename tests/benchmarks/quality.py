@@ -23,7 +23,7 @@ from time import perf_counter
 
 import polars as pl
 from peers.choice import choose, usual
-from peers.cut import TASKS, Cut, rolling, sampled
+from peers.cut import TASKS, Cut, rolling, sampled, takes_twice
 from peers.history import History
 from peers.lists import best_lists
 from peers.methods import METHODS, Method
@@ -117,7 +117,7 @@ class Bench:
             for name, with_features in RECTOOLS.items():
                 if name in names:
                     run = self._run(name, variant)
-                    self._rectools(run, history, truths, users, options.peers_python, with_features)
+                    self._rectools(run, cut, history, truths, users, options.peers_python, with_features)
 
     def _run(self, name: str, variant: str) -> Run:
         for run in self.runs:
@@ -170,6 +170,7 @@ class Bench:
     def _rectools(
         self,
         run: Run,
+        cut: Cut,
         history: History,
         truths: dict[str, pl.DataFrame],
         users: dict[str, list[str]],
@@ -177,7 +178,9 @@ class Bench:
         with_features: bool,
     ) -> None:
         try:
-            lists, seconds = rectools_lists(history, users, python=python, with_features=with_features)
+            lists, seconds = rectools_lists(
+                history, users, python=python, with_features=with_features, with_repeats=takes_twice(self.events, cut)
+            )
         except RuntimeError as error:
             self.failures.append(f"{run.name} ({run.variant}): {error}")
             self.runs.remove(run)

@@ -13,7 +13,7 @@ from peers.methods import Method
 from peers.scoring import pooled, score
 from peers.tables import Events
 
-MOST_USERS = 2_000
+MOST_USERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,12 @@ def rolling(events: Events, n_windows: int) -> list[Cut]:
     return [Cut(start, None if start + step >= events.end else start + step) for start in starts]
 
 
+def takes_twice(events: Events, cut: Cut) -> bool:
+    """Whether at least one in a hundred target events before ``cut`` is of an item its user had before."""
+    taken = cut.before(events).filter("is_target").select(*PAIR, "at").unique()
+    return taken.select(PAIR).n_unique() < 0.99 * taken.height
+
+
 def sampled(truth: pl.DataFrame, most: int, seed: int = 7) -> pl.DataFrame:
     """``truth`` of at most ``most`` users, drawn with a fixed seed; 0 = of all."""
     users = truth["user_id"].unique().sort()

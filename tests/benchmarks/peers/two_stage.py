@@ -21,11 +21,12 @@ EPOCH_S = 1_700_000_000
 
 
 def rectools_lists(
-    history: History, users: Mapping[str, list[str]], *, python: Path, with_features: bool
+    history: History, users: Mapping[str, list[str]], *, python: Path, with_features: bool, with_repeats: bool
 ) -> tuple[dict[str, pl.DataFrame], float]:
     """Lists of ``users`` by task, and the seconds that fitting and recommending took.
 
     Users without an event in ``history``, for whom RecTools has no answer, are given what is popular.
+    with_repeats: whether anything is taken twice; else the lists for ``all`` leave out what a user has, too.
     with_features: whether the ranker is given features of the history (counts, recency) beside scores and ranks.
     Raises RuntimeError with the last lines of what it said when it fails.
     """
@@ -35,17 +36,20 @@ def rectools_lists(
         history.rows.select("user", "item", "weight", at=at).write_parquet(folder / "events.parquet")
         rows, columns = history.owned.nonzero()
         pl.DataFrame({"user": rows, "item": columns}).write_parquet(folder / "owned.parquet")
-        for task, wanted in users.items():
+        asked = {task: task if with_repeats else "novel" for task in users}
+        for task in set(asked.values()):
+            wanted = sorted({user for one, other in asked.items() if other == task for user in users[one]})
             pl.DataFrame({"user": history.numbers_of(wanted)}).write_parquet(folder / f"users-{task}.parquet")
-        command = [str(python), str(PROGRAM), str(folder), *users, *(["--features"] if with_features else [])]
+        command = [str(python), str(PROGRAM), str(folder), *sorted(set(asked.values()))]
+        command += ["--features"] if with_features else []
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
         if done.returncode:
             raise RuntimeError(f"RecTools ended with {done.returncode}: {' / '.join(done.stderr.splitlines()[-5:])}")
         lists = {}
         for task, wanted in users.items():
-            found = _read(folder / f"lists-{task}.parquet", history)
+            found = _read(folder / f"lists-{asked[task]}.parquet", history)
             silent = sorted(set(wanted) - set(found["user_id"].unique()))
-            fallback = best_lists(history, popular(history), silent, exclude_owned=task == "novel")
+            fallback = best_lists(history, popular(history), silent, exclude_owned=asked[task] == "novel")
             lists[task] = pl.concat([found, fallback])
         return lists, float(json.loads((folder / "seconds.json").read_text()))
 
