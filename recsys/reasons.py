@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from recsys.context import Context
 
 MOST_BECAUSE = 2
+# Sources whose reason is the same for every item, and those that go by what people take together.
+PLAIN = {
+    "history": ("HISTORY", "From your own history"),
+    "popular": ("POPULAR", "Popular in the last 4 weeks"),
+    "trending": ("TRENDING", "Popular in the last 2 weeks"),
+    "first": ("TRIED", "Many customers try this lately"),
+    "affinity": ("CATEGORY", "Popular among the kinds of things you take"),
+    "user-knn": ("NEIGHBOURS", "Customers whose taste is like yours take this"),
+    "segment": ("SEGMENT", "Popular with customers whose profile is like yours"),
+}
+TASTE = frozenset({"als", "ease", "item-knn"})
 NO_ITEMS: Int32 = frozen([], np.int32)
 
 
@@ -121,17 +132,19 @@ class _Because:
 
     def reason(self, source: str, item: int) -> Reason:
         """Why ``source`` returned ``item``."""
-        if source == "popular":
-            return Reason("POPULAR", "Popular in the last 4 weeks", NO_ITEMS)
+        if (plain := PLAIN.get(source)) is not None:
+            return Reason(*plain, NO_ITEMS)
         if source == "similar-content":
             return self._naming("CONTENT", "Similar to", self.context_items[:MOST_BECAUSE])
         if source == "similar-als":
             return self._naming("SIMILAR", "Customers who take {} also take this", self.context_items[:MOST_BECAUSE])
-        if source == "als":
+        if source == "next":
+            return self._naming("NEXT", "Often taken after {}", self._nearest_factors(item))
+        if source in TASTE:
             return self._naming("TASTE", "Customers who take {} also take this", self._nearest_factors(item))
         if source == "content":
             return self._naming("CONTENT", "Similar to", self._nearest_texts(item))
-        return Reason("HISTORY", "From your own history", NO_ITEMS)
+        return Reason("CANDIDATE", "Fits what you took before", NO_ITEMS)
 
     def _naming(self, code: str, phrase: str, items: Int32) -> Reason:
         if not len(items):
