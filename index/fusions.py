@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.frames import Frame
-from recsys.fusion import LinearFusion, columns_of
+from recsys.fusion import LinearFusion, columns_of, of_source
 
 # Beside what the sources say: what an unpersonalised item and the user's own record tell.
 ALSO = ("own_due", "own_count_4w", "item_users_1w", "item_users_4w", "item_first_chance_8w", "item_trend")
@@ -21,7 +21,7 @@ def fit_linear(sample: Frame, feature_names: Sequence[str]) -> LinearFusion:
     """
     from sklearn.linear_model import LogisticRegression
 
-    names = tuple(n for n in feature_names if n.endswith(("_rank", "_closeness", "_score")) or n in ALSO)
+    names = tuple(n for n in feature_names if of_source(n) or n in ALSO)
     columns = columns_of(names, feature_names)
     values = sample.features[:, list(columns)].astype(np.float64)
     known = np.isfinite(values)

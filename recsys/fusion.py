@@ -10,6 +10,7 @@ import numpy as np
 
 from recsys.arrays import Float32, Float64
 from recsys.errors import SnapshotCorrupt
+from recsys.features.profile import PROFILE
 from recsys.ranker import Ranker, RankFusion
 
 FOREST, STACKED, LINEAR, RECIPROCAL_RANK, SOURCE = "forest", "stacked", "linear", "reciprocal-rank", "source"
@@ -34,9 +35,9 @@ class LinearFusion:
     def inputs(self, features: Float32, columns: Sequence[int]) -> Float64:
         """(C, len(names)) what is weighed, from the ``columns`` of ``names`` in ``features`` (C, F)."""
         values = features[:, list(columns)].astype(np.float64)
-        is_rank = np.array([name.endswith("_rank") for name in self.names])
+        ranks = np.array([is_rank(name) for name in self.names], bool)
         scaled = np.clip((values - np.array(self.centres)) / np.array(self.scales), -FARTHEST, FARTHEST)
-        return np.nan_to_num(np.where(is_rank, 1.0 / (1.0 + values / HALF_PLACE), scaled), nan=0.0)
+        return np.nan_to_num(np.where(ranks, 1.0 / (1.0 + values / HALF_PLACE), scaled), nan=0.0)
 
     def bound(self, feature_names: Sequence[str]) -> Ranker:
         """The ranker over features of those names. SnapshotCorrupt when one it weighs is missing."""
@@ -49,7 +50,8 @@ class _Linear:
     columns: tuple[int, ...]
 
     def score(self, features: Float32) -> Float64:
-        scores: Float64 = self.fusion.inputs(features, self.columns) @ np.array(self.fusion.weights)
+        # A sum row by row, not a matrix product, whose last bits depend on how many rows there are.
+        scores: Float64 = (self.fusion.inputs(features, self.columns) * np.array(self.fusion.weights)).sum(axis=1)
         return scores
 
 
@@ -66,19 +68,22 @@ class _Stacked:
 
 @dataclass(frozen=True, slots=True)
 class _SourceOrder:
-    """One source's own order, by its score of every candidate or by its rank; what it does not know comes last."""
+    """One source's own order, by its score of every candidate or by its rank, in (0, 2); what it does not know comes
+    below 0 in the order of all sources' reciprocal ranks: a stranger to it is still given what others return.
+    """
 
     rank: int
     closeness: int | None
+    others: Ranker
 
     def score(self, features: Float32) -> Float64:
         by_rank = 1.0 / (1.0 + features[:, self.rank].astype(np.float64))
-        if self.closeness is None:
-            return np.nan_to_num(by_rank, nan=0.0)
-        # Ties of scores, and candidates without one, are told apart by what the source itself returned.
-        score = features[:, self.closeness].astype(np.float64)
-        lowest = np.nanmin(score) if np.isfinite(score).any() else 0.0
-        return np.nan_to_num(score, nan=lowest - 1.0) + 1e-9 * np.nan_to_num(by_rank, nan=0.0)
+        known = by_rank
+        if self.closeness is not None:
+            score = features[:, self.closeness].astype(np.float64)
+            # Bounded, so that nothing known is below what is not; equal scores are told apart by what it returned.
+            known = 1.0 + score / (1.0 + np.abs(score)) + 1e-9 * np.nan_to_num(by_rank, nan=0.0)
+        return np.where(np.isnan(known), self.others.score(features) - 1.0, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +111,14 @@ class Fusion:
 
     def bound(self, feature_names: Sequence[str], forest: Ranker | None) -> Ranker:
         """The ranker over features of those names. SnapshotCorrupt when a part of it is missing."""
+        by_rank = RankFusion(tuple(i for i, name in enumerate(feature_names) if is_rank(name)))
         if self.kind == RECIPROCAL_RANK:
-            return RankFusion(tuple(i for i, name in enumerate(feature_names) if name.endswith("_rank")))
+            return by_rank
         if self.kind == SOURCE:
             closeness = f"{self.source}_closeness"
             rank = columns_of((f"{self.source}_rank",), feature_names)[0]
-            return _SourceOrder(rank, feature_names.index(closeness) if closeness in feature_names else None)
+            column = feature_names.index(closeness) if closeness in feature_names else None
+            return _SourceOrder(rank, column, by_rank)
         if self.needs_forest and forest is None:
             raise SnapshotCorrupt(f"fusion {self.kind} needs a ranker that is not in the snapshot")
         if self.kind == FOREST and forest is not None:
@@ -142,6 +149,16 @@ class Fusion:
             return cls(values["kind"], linear, str(values["source"]))
         except (KeyError, TypeError, ValueError) as error:
             raise SnapshotCorrupt("fusions.json holds something that is no fusion") from error
+
+
+def of_source(name: str) -> bool:
+    """Whether a feature is a rank, a score or a closeness of a source. A profile column may have any name."""
+    return name.endswith(("_rank", "_score", "_closeness")) and not name.startswith(PROFILE)
+
+
+def is_rank(name: str) -> bool:
+    """Whether a feature is the rank a source gave."""
+    return of_source(name) and name.endswith("_rank")
 
 
 def columns_of(wanted: Sequence[str], feature_names: Sequence[str]) -> tuple[int, ...]:

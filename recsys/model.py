@@ -155,6 +155,8 @@ class Snapshot:
             raise SchemaMismatch("the snapshot was trained on other features than this version of the code computes")
         rankers = {name: Forest.of_text(src.text(ranker_file(name)), names) for name in src.json("rankers.json")}
         fusions = {name: Fusion.from_json(values) for name, values in src.json("fusions.json").items()}
+        for name, fusion in fusions.items():
+            fusion.bound(names, rankers.get(name))  # one that lacks a part is refused now, not by every question
         return cls(
             model=model,
             pipeline=model.pipeline(rankers, fusions),

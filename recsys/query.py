@@ -74,7 +74,7 @@ class Query:
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:
         """``work_out()``, called once a query and ``key``: sources and features ask for the same user vectors.
 
-        Copies made with ``replace`` share what is remembered, so only what depends on history and ``at`` may go here.
+        Copies made with ``replace`` share it: only what the user, history and ``at`` decide may go here.
         """
         if key not in self.remembered:
             self.remembered[key] = work_out()

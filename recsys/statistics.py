@@ -42,7 +42,7 @@ class ItemStatistics:
     two of one user · first_rate_*: users new to it in the last weeks, per active user ·
     age_weeks: since its first event · popularity_2w: users, fading over two weeks · first_chance_8w: users new to it in
     8 weeks per active user who could have been · season: log ratio of its users in the 6 weeks around this time last
-    year to the mean 6 of that year, NaN without such a year.
+    year to the purchases of a mean 6 of that year, NaN without such a year.
     """
 
     at: int

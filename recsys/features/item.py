@@ -21,7 +21,7 @@ class ItemColumns:
     names: ClassVar[tuple[str, ...]] = (*(f"item_{name}" for name in NAMES), "item_price", "item_created_weeks")
 
     def compute(self, rows: Rows, context: Context) -> Float32:
-        """(C, 13)."""
+        """(C, 17)."""
         created = context.catalogue.created_at[rows.items].astype(np.float64)
         at = np.array([query.at for query in rows.queries], np.float64)[rows.query_of]
         since = np.where((created > 0) & (created <= at), (at - created) / WEEK_S, np.nan)

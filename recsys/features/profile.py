@@ -10,6 +10,8 @@ from recsys.arrays import Float32
 from recsys.context import Context
 from recsys.features.rows import Rows
 
+PROFILE = "profile: "
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileColumns:
@@ -20,7 +22,7 @@ class ProfileColumns:
     @property
     def names(self) -> tuple[str, ...]:
         """``profile: <column>``."""
-        return tuple(f"profile: {name}" for name in self.profile)
+        return tuple(f"{PROFILE}{name}" for name in self.profile)
 
     def compute(self, rows: Rows, context: Context) -> Float32:
         """(C, P)."""

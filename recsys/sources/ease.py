@@ -54,10 +54,12 @@ class Ease:
         vector, own_rows, _ = self._state(query)
         if not len(own_rows):
             return EMPTY_HITS
-        # An item's own part can only lower its score: asking for as many more as the user owns loses none.
-        n_own = int(query.allowed[self.items[own_rows]].sum())
-        places, _ = self.index.search(vector, k + min(n_own, 3 * k), query.allowed[self.items[self.indexed]])
-        items = self.items[self.indexed[places]]
+        # The index knows nothing of the user's own items losing their own part: those are scored beside its answer.
+        allowed = query.allowed[self.items]
+        mine = own_rows[allowed[own_rows]]
+        allowed[own_rows] = False
+        places, _ = self.index.search(vector, k, allowed[self.indexed])
+        items = self.items[np.concatenate([self.indexed[places], mine])]
         return Hits.best_first(items, self.score(query, items), k)
 
     def score(self, query: Query, items: Int32) -> Float32:
