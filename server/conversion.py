@@ -30,7 +30,9 @@ from recsys.reasons import reasons as reasons_of
 LARGEST_PAGE = 200
 DEFAULT_SERVING_CONFIG = "home"
 SIMILAR = "similar"
-POPULAR = "popular"
+# Sources that say the same to everyone, and the one that knows no more than a profile.
+POPULARITY = frozenset({"popular", "first", "trending"})
+SEGMENT = "segment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,12 @@ def response_of(
 
 def served_by(query: Query, provenance: Provenance) -> ServedBy.ValueType:
     """What the shown items rest on: anything but popularity, and then the user's history if there is one."""
-    others = [column for column, name in enumerate(provenance.names) if name != POPULAR]
-    if np.isnan(provenance.ranks[:, others]).all():
+    returned = np.flatnonzero(np.isfinite(provenance.ranks).any(axis=0))
+    others = {provenance.names[column] for column in returned} - POPULARITY
+    if not others:
         return ServedBy.SERVED_BY_POPULAR
+    if others == {SEGMENT}:
+        return ServedBy.SERVED_BY_SEGMENT
     return ServedBy.SERVED_BY_PERSONALISED if len(query.history) else ServedBy.SERVED_BY_CONTENT
 
 

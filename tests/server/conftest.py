@@ -113,8 +113,10 @@ def tiny_forest(snapshot: Snapshot, seed: int, **parameters: Any) -> Forest:
     pipeline = snapshot.pipeline
     candidates = [pipeline.retrieve(query)[0] for query in queries]
     features = assemble(pipeline.families, queries, candidates, pipeline.context)[0]
-    ranks = np.nan_to_num(features).argsort(axis=0).argsort(axis=0)
-    tastes = ranks @ np.random.default_rng(seed).normal(size=features.shape[1])
+    values = np.nan_to_num(features.astype(np.float64))
+    spread = values.std(axis=0)
+    standard = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    tastes = standard @ np.random.default_rng(seed).normal(size=features.shape[1])
     chosen = {"objective": "binary", "num_leaves": 7, "verbosity": -1, "num_threads": 1, "seed": seed, **parameters}
     labels = (tastes > np.median(tastes)).astype(np.float32)
     return Forest(lgb.train(chosen, lgb.Dataset(features, labels, params=chosen), 8))

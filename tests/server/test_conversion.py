@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     SERVED_BY_CONTENT,
     SERVED_BY_PERSONALISED,
     SERVED_BY_POPULAR,
+    SERVED_BY_SEGMENT,
     RecommendRequest,
     SimilarItemsRequest,
 )
@@ -89,17 +91,22 @@ def test_a_fraction_of_a_second_rounds_up_so_that_before_stays_strict(nanos: int
 
 
 @pytest.mark.parametrize(
-    ("ranks", "user_id", "expected"),
+    ("names", "ranks", "user_id", "expected"),
     [
-        ([[0, np.nan], [1, np.nan]], "user-01", SERVED_BY_POPULAR),
-        ([[0, np.nan], [1, 0]], "user-01", SERVED_BY_PERSONALISED),
-        ([[0, np.nan], [1, 0]], "nobody", SERVED_BY_CONTENT),
+        (("popular", "als"), [[0, np.nan], [1, np.nan]], "user-01", SERVED_BY_POPULAR),
+        (("popular", "als"), [[0, np.nan], [1, 0]], "user-01", SERVED_BY_PERSONALISED),
+        (("popular", "similar-als"), [[0, np.nan], [1, 0]], "nobody", SERVED_BY_CONTENT),
+        (("first", "trending"), [[0, 1], [1, 0]], "nobody", SERVED_BY_POPULAR),
+        (("trending", "segment"), [[0, 1], [1, np.nan]], "nobody", SERVED_BY_SEGMENT),
+        (("segment", "similar-content"), [[0, 1], [1, np.nan]], "nobody", SERVED_BY_CONTENT),
+        (("segment", "history"), [[0, 1], [1, np.nan]], "user-01", SERVED_BY_PERSONALISED),
     ],
 )
 def test_served_by_looks_at_what_is_shown(
-    snapshot: Snapshot, ranks: list[list[float]], user_id: str, expected: int
+    snapshot: Snapshot, names: tuple[str, ...], ranks: list[list[float]], user_id: str, expected: int
 ) -> None:
     resolved, recommendation = answered(snapshot, ranks, user_id)
+    recommendation = replace(recommendation, provenance=replace(recommendation.provenance, names=names))
 
     response = response_of(snapshot, resolved, recommendation, shape=Shape(explain=False, items=False), request_id="r")
 
