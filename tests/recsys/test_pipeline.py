@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from recsys.arrays import Float32, Float64, frozen
+from recsys.fusion import FOREST, Fusion
 from recsys.model import Snapshot
 from recsys.pipeline import POOL, Pipeline, unite
 from recsys.query import EMPTY_HITS, Hits, Query, Recommendation, narrowed
-from recsys.ranker import Forest
+from recsys.ranker import Forest, Ranker
 from recsys.serving import Depth, Scope, ServingConfig
 
 QueryOf = Callable[..., Query]
@@ -52,6 +53,11 @@ def same(a: Recommendation, b: Recommendation) -> bool:
     )
 
 
+def by_ranker(pipeline: Pipeline, ranker: Ranker) -> Pipeline:
+    """``pipeline`` whose home is ranked by ``ranker``."""
+    return replace(pipeline, rankers={"home": ranker}, fusions={"home": Fusion(FOREST)})
+
+
 def weighed(query: Query, *, diversity: float = 0.0, spread: float = 0.0) -> Query:
     """``query`` under other weights of the policies; without any, in the ranker's order."""
     return replace(query, config=replace(query.config, diversity=diversity, spread=spread))
@@ -65,7 +71,7 @@ def ranked(board: Snapshot) -> Pipeline:
     labels = features[:, 0] + rng.normal(size=400) > 0
     parameters = {"objective": "binary", "verbosity": -1, "num_leaves": 7, "min_data_in_leaf": 5}
     forest = Forest(lgb.train(parameters, lgb.Dataset(features, labels.astype(np.float32)), 10))
-    return replace(board.pipeline, rankers={"home": forest})
+    return board.model.pipeline({"home": forest})
 
 
 def test_answers_of_a_batch_are_the_answers_one_by_one(ranked: Pipeline, board: Snapshot, query_of: QueryOf) -> None:
@@ -130,7 +136,7 @@ def test_nothing_allowed_makes_an_empty_slate(
 def test_equal_scores_are_ordered_by_item_number(world: Callable[..., Snapshot], query_of: QueryOf) -> None:
     # Enough items that a sort which is not stable would show.
     wide = world([(0, item, 1 + item) for item in range(0, 99, 2)], n_users=1, n_items=99)
-    flat = replace(wide.pipeline, rankers={"home": Flat()})
+    flat = by_ranker(wide.pipeline, Flat())
     assert flat.recommend(weighed(query_of(wide, "u00", limit=99))).slate.items.tolist() == list(range(99))
 
 
@@ -139,6 +145,8 @@ def test_without_a_ranker_the_sources_are_fused_by_reciprocal_rank(board: Snapsh
     candidates, _ = board.pipeline.retrieve(query)
     fused: dict[int, float] = {}
     for depth in query.config.depths:
+        if depth.source not in board.pipeline.sources:
+            continue
         found = board.pipeline.sources[depth.source].retrieve(
             replace(query, allowed=narrowed(query.allowed, query.owned, depth.scope)), depth.k
         )
@@ -192,7 +200,7 @@ def test_what_lies_below_the_pool_keeps_the_rankers_order(world: Callable[..., S
     wide = world(events, n_users=5, n_items=n_items)
     deep = ServingConfig("home", (Depth("history", n_items),), ranker="home", spread=0.5)
     query = replace(query_of(wide, "u00", limit=n_items), config=deep)
-    items = replace(wide.pipeline, rankers={"home": Flat()}).recommend(query).slate.items.tolist()
+    items = by_ranker(wide.pipeline, Flat()).recommend(query).slate.items.tolist()
     # Last of the pool's items, it stands on their last screen, where equal scores are in item order.
     assert items == [*range(1, POOL - 9), 0, *range(POOL - 9, n_items)]
 

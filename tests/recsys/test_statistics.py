@@ -70,9 +70,9 @@ def test_two_lines_of_one_day_are_no_repeat(interactions: Table, now: int) -> No
     assert later.column("repeat_rate")[0] == 1.0
 
 
-def test_without_any_event_only_the_age_is_unknown(interactions: Table, now: int) -> None:
+def test_without_any_event_only_the_age_and_the_season_are_unknown(interactions: Table, now: int) -> None:
     values = ItemStatistics.fit(interactions([]), 2, now).values
     assert values.shape == (2, len(NAMES))
-    unknown = np.array([name == "age_weeks" for name in NAMES])
+    unknown = np.isin(NAMES, ("age_weeks", "season"))
     assert np.isnan(values[:, unknown]).all()
     assert np.isfinite(values[:, ~unknown]).all()

@@ -158,7 +158,7 @@ def test_text_closeness_is_the_cosine_to_the_decayed_mean(columns: Columns) -> N
     length = math.hypot(x, y)
     third = (0.6 * x + 0.8 * y) / length
     expected = [x / length, y / length, third, MISSING, third]
-    assert columns["text_closeness"] == pytest.approx(expected, rel=1e-5, nan_ok=True)
+    assert columns["content_closeness"] == pytest.approx(expected, rel=1e-5, nan_ok=True)
 
 
 def test_what_a_source_did_not_return_has_neither_score_nor_rank(columns: Columns) -> None:

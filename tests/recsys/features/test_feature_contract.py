@@ -87,7 +87,7 @@ def test_who_is_unknown_has_counts_of_zero_and_nothing_else(board: Snapshot, ask
     for name in ("user_events", "user_items", "user_events_4w", "brand: affinity", "brand: items"):
         assert not column[name].any(), name
     unknown = ("own_count", "own_due", "user_since_weeks", "user_price", "user_repeat_share", "price_to_user")
-    unknown += ("als_closeness", "text_closeness", "brand: since_weeks", "profile: age", "history_score", "als_rank")
+    unknown += ("als_closeness", "content_closeness", "brand: since_weeks", "profile: age", "history_score", "als_rank")
     for name in unknown:
         assert np.isnan(column[name]).all(), name
 
