@@ -22,9 +22,16 @@ from recsys.profiles import Profiles
 from recsys.query import Candidates, History, Query
 from recsys.ranker import Forest
 from recsys.serving import ServingConfig, built_in
+from recsys.sources.affinity import AffinityPopular
 from recsys.sources.content import Content
+from recsys.sources.ease import Ease
 from recsys.sources.factors import Factors
+from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
+from recsys.sources.segment import SegmentPopular
+from recsys.sources.stored import StoredSource
+from recsys.sources.user_neighbours import UserNeighbours
+from recsys.sparse import SparseTable
 from recsys.statistics import ItemStatistics
 from recsys.text_column import TextColumn
 from recsys.text_vectors import TextVectors
@@ -73,6 +80,7 @@ def snapshot_of(
     rankers: Mapping[str, Forest] | None = None,
     configs: Mapping[str, ServingConfig] | None = None,
     without_factors: Sequence[int] = (),
+    more: Sequence[StoredSource] = (),
 ) -> Snapshot:
     """A snapshot as of NOW of users u00, u01 … and items i00, i01 …; what is left out is unknown."""
     interactions = interactions_of(events)
@@ -111,12 +119,76 @@ def snapshot_of(
         texts=content.texts if content else None,
     )
     return Snapshot.of(
-        Model(context, Popular.of(frozen(statistics.column("users_4w"), np.float32)), source, content),
+        Model(context, Popular.of(frozen(statistics.column("users_4w"), np.float32)), source, content, tuple(more)),
         rankers=rankers or {},
         users=IdMap.of(f"u{u:02d}" for u in range(n_users)),
         histories=Histories.of_interactions(interactions, n_users),
         configs=configs or built_in(),
         last_event_at=int(interactions.times.max()) if len(interactions) else 0,
+    )
+
+
+def sparse_of(dense: Any) -> SparseTable:
+    """The table of a matrix's entries that are not 0."""
+    values = np.array(dense, np.float32)
+    rows, columns = np.nonzero(values)
+    return SparseTable.of(rows, columns, values[rows, columns], (values.shape[0], values.shape[1]))
+
+
+def ease_of(preferences: Any, *, penalty: float, items: Any = None, indexed: Any = None) -> Ease:
+    """EASE of ``preferences`` (n_users, n) in full, by their singular values; columns are ``items`` (n,)."""
+    _, singular, right = np.linalg.svd(np.array(preferences, np.float64), full_matrices=False)
+    z = right.T * (singular / np.sqrt(singular**2 + penalty))
+    own = (z**2).sum(axis=1)
+    vectors = np.ascontiguousarray(z / (1.0 - own)[:, None], np.float32)
+    rows = np.arange(len(vectors)) if indexed is None else np.asarray(indexed)
+    index = VectorIndex.build(np.ascontiguousarray(vectors[rows]), sample=vectors[:2], seed=0)
+    return Ease(
+        frozen(vectors, np.float32),
+        frozen(own, np.float32),
+        frozen(np.arange(len(vectors)) if items is None else items, np.int32),
+        frozen(rows, np.int32),
+        index,
+    )
+
+
+def cosines(table: Any) -> Any:
+    """Cosine of every two rows (n, n), 0 for a row with itself and for one of nothing."""
+    unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
+    similar = unit @ unit.T
+    np.fill_diagonal(similar, 0.0)
+    return similar
+
+
+def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[StoredSource, ...]:
+    """One of each kind beyond the first four, for 12 users and 16 items, by the plainest arithmetic there is.
+
+    EASE knows nothing of item 15, segments of the last three items and of users without an age.
+    """
+    n_items = len(colour)
+    taken, lately = np.zeros((12, n_items)), np.zeros((12, n_items))
+    for user, item, days, *_ in events:
+        taken[user, item] = 1.0
+        lately[user, item] = float(days < 21)
+    users = taken.sum(axis=0)
+    step = (np.arange(n_items)[None, :] - np.arange(n_items)[:, None]) % n_items
+    lift = np.random.default_rng(8).normal(size=(2, n_items - 3))
+    bins = np.where(np.isfinite(ages), np.where(np.nan_to_num(ages) < 26, 0, 1), -1)[:, None]
+    likeness = taken / np.linalg.norm(taken, axis=1, keepdims=True)
+    return (
+        ease_of(taken[:, :15], penalty=2.0),
+        ItemNeighbours(sparse_of(cosines(taken.T)), "item-knn"),
+        UserNeighbours(sparse_of(likeness.T), sparse_of(lately), frozen(np.arange(12), np.int32)),
+        ItemNeighbours(sparse_of(np.select([step == 2, step == 4], [1.0, 0.5], 0.0)), "next", recent=True),
+        AffinityPopular.of(frozen(colour, np.int32), frozen(users, np.float32)),
+        SegmentPopular(
+            frozen(np.arange(n_items - 3), np.int32),
+            frozen(np.log((users[:-3] + 1) / 14), np.float32),
+            frozen(lift, np.float32),
+            frozen(bins, np.int32),
+        ),
+        Popular.of(frozen(taken[:6].sum(axis=0), np.float32), "first"),
+        Popular.of(frozen(lately.sum(axis=0), np.float32), "trending"),
     )
 
 
@@ -180,6 +252,8 @@ def board() -> Snapshot:
     """
     rng = np.random.default_rng(3)
     n_items = 16
+    ages = np.append(np.arange(20.0, 32.0), np.nan)
+    events = checkerboard_events(12, n_items)
     colour = np.arange(n_items) % 2
     factors = 0.05 * rng.normal(size=(n_items, 4))
     factors[np.arange(n_items), colour] += 1.0
@@ -191,9 +265,10 @@ def board() -> Snapshot:
     brand = np.arange(n_items) % 5
     brand[6] = -1
     return snapshot_of(
-        checkerboard_events(12, n_items),
+        events,
         n_users=13,
         n_items=n_items,
+        more=every_source_of(events, colour, ages),
         factors=factors,
         without_factors=(13,),
         vectors=vectors,
@@ -201,7 +276,7 @@ def board() -> Snapshot:
         prices=prices,
         created_at=np.where(np.arange(n_items) % 3 == 0, NOW - 100 * DAY, 0),
         codes={"category_1": colour, "brand": brand},
-        profiles={"age": np.append(np.arange(20.0, 32.0), np.nan), "loyalty_rank": np.arange(13.0)},
+        profiles={"age": ages, "loyalty_rank": np.arange(13.0)},
     )
 
 
@@ -214,6 +289,31 @@ def query_of() -> Callable[..., Query]:
         return found if allowed is None else replace(found, allowed=frozen(allowed, np.bool_))
 
     return query
+
+
+@pytest.fixture(scope="session")
+def asked() -> Callable[..., Query]:
+    """``asked(history, n_items, user=, allowed=, at=)``: a query at NOW to a source that stands alone."""
+
+    def query(history: History, n_items: int, *, user: int | None = None, allowed: Any = None, at: int = NOW) -> Query:
+        mask = np.zeros(n_items, bool)
+        mask[range(n_items) if allowed is None else allowed] = True
+        config = ServingConfig("any", ())
+        return Query("", user, history.before(at), frozen(mask, np.bool_), history.owned, 10, at, config)
+
+    return query
+
+
+@pytest.fixture(scope="session")
+def sparse() -> Callable[..., SparseTable]:
+    """``sparse(matrix)``: the table of its entries that are not 0."""
+    return sparse_of
+
+
+@pytest.fixture(scope="session")
+def ease() -> Callable[..., Ease]:
+    """``ease(preferences, penalty=, items=, indexed=)``: EASE in full, by singular values."""
+    return ease_of
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys.arrays import Bool, frozen
+from recsys.arrays import Bool, Float32, frozen
 from recsys.model import Snapshot
 from recsys.query import Hits, Query
-from recsys.sources.protocol import Source
+from recsys.sources.affinity import AffinityPopular
+from recsys.sources.ease import Ease
+from recsys.sources.item_neighbours import ItemNeighbours
+from recsys.sources.popular import Popular
+from recsys.sources.protocol import Scorer, Source
+from recsys.sources.stored import StoredSource
+from recsys.sources.user_neighbours import UserNeighbours
+from recsys.sparse import SparseTable
 
-NAMES = ("history", "popular", "als", "similar-als", "content", "similar-content")
-FROM_HISTORY = ("history", "als", "content")
+POPULARITY = ("popular", "first", "trending")
+FROM_HISTORY = ("history", "als", "content", "ease", "item-knn", "user-knn", "next", "affinity")
+FROM_PROFILE = ("segment",)
+SCORERS = ("als", "content", "ease", "item-knn", "user-knn", "next", "affinity", "segment")
 FROM_CONTEXT = ("similar-als", "similar-content")
+NAMES = (*POPULARITY, *FROM_HISTORY, *FROM_PROFILE, *FROM_CONTEXT)
 QueryOf = Callable[..., Query]
 
 
@@ -108,9 +118,11 @@ def test_nothing_is_returned_when_nothing_is_asked_for_or_allowed(source: Source
         assert (hits.items.dtype, hits.scores.dtype) == (np.int32, np.float32)
 
 
-@pytest.mark.parametrize("name", FROM_HISTORY)
+@pytest.mark.parametrize("name", FROM_HISTORY + FROM_PROFILE)
 @pytest.mark.parametrize("user_id", ["", "u12", "nobody we know"])
-def test_who_has_no_history_gets_nothing_from_it(board: Snapshot, query_of: QueryOf, name: str, user_id: str) -> None:
+def test_who_has_neither_history_nor_profile_gets_nothing_from_it(
+    board: Snapshot, query_of: QueryOf, name: str, user_id: str
+) -> None:
     query = query_of(board, user_id, context_item_ids=("i00",))
     assert len(board.pipeline.sources[name].retrieve(query, 5)) == 0
 
@@ -128,19 +140,115 @@ def test_a_context_item_the_source_does_not_know_gives_nothing(
     assert len(board.pipeline.sources[name].retrieve(query, 5)) == 0
 
 
-def test_popularity_answers_even_who_is_unknown(board: Snapshot, query_of: QueryOf) -> None:
-    assert len(board.pipeline.sources["popular"].retrieve(query_of(board, ""), 5)) == 5
+@pytest.mark.parametrize("name", POPULARITY)
+def test_popularity_answers_even_who_is_unknown(board: Snapshot, query_of: QueryOf, name: str) -> None:
+    assert len(board.pipeline.sources[name].retrieve(query_of(board, ""), 5)) == 5
 
 
-@pytest.mark.parametrize("name", ["als", "content"])
-def test_equal_scores_are_cut_by_item_number(world: Callable[..., Snapshot], query_of: QueryOf, name: str) -> None:
-    same = world(
-        [(0, 0, 1), (1, 0, 1)],
-        n_users=2,
-        n_items=9,
-        factors=np.ones((9, 2)),
-        vectors=np.ones((9, 2)),
-        text_of=np.arange(9),
-    )
-    hits = same.pipeline.sources[name].retrieve(query_of(same, "u00"), 4)
-    assert hits.items.tolist() == [0, 1, 2, 3]
+@pytest.mark.parametrize("user_id", ["u00", "u11"])
+def test_a_profile_is_enough_for_what_goes_by_the_profile(board: Snapshot, query_of: QueryOf, user_id: str) -> None:
+    before_all = query_of(board, user_id, at=1)
+    assert len(before_all.history) == 0
+    assert len(board.pipeline.sources["segment"].retrieve(before_all, 5)) == 5
+
+
+EQUAL = {
+    "als": {"factors": np.ones((9, 2))},
+    "content": {"vectors": np.ones((9, 2)), "text_of": np.arange(9)},
+}
+
+
+@pytest.mark.parametrize("name", ["als", "content", "ease", "item-knn", "user-knn", "affinity", "first"])
+def test_equal_scores_are_cut_by_item_number(
+    world: Callable[..., Snapshot],
+    query_of: QueryOf,
+    sparse: Callable[..., SparseTable],
+    ease: Callable[..., Ease],
+    name: str,
+) -> None:
+    ones = np.ones((9, 9))
+    more: dict[str, StoredSource] = {
+        "ease": ease(np.ones((3, 9)), penalty=1.0),
+        "item-knn": ItemNeighbours(sparse(ones), "item-knn"),
+        "user-knn": UserNeighbours(sparse(ones), sparse(ones), frozen(np.arange(9), np.int32)),
+        "affinity": AffinityPopular.of(frozen(np.zeros(9), np.int32), frozen(np.ones(9), np.float32)),
+        "first": Popular.of(frozen(np.ones(9), np.float32), "first"),
+    }
+    kinds = EQUAL.get(name, {"more": [more[name]]} if name in more else {})
+    same = world([(0, 0, 1), (1, 0, 1)], n_users=2, n_items=9, **kinds)
+    # What the user owns has a score of its own with EASE: only others are alike.
+    allowed = np.arange(9) > 0
+    hits = same.pipeline.sources[name].retrieve(query_of(same, "u00", allowed=allowed), 4)
+    assert hits.items.tolist() == [1, 2, 3, 4]
+    assert len(set(hits.scores.tolist())) == 1
+
+
+@pytest.fixture(params=SCORERS)
+def scorer(request: pytest.FixtureRequest, board: Snapshot) -> Source:
+    return board.pipeline.sources[request.param]
+
+
+def scores_of(source: Source, query: Query, items: object) -> Float32:
+    """The scorer's scores, nothing remembered from what was asked before."""
+    assert isinstance(source, Scorer)
+    return source.score(replace(query, remembered={}), frozen(items, np.int32))
+
+
+def test_every_source_that_can_score_any_item_is_held_to_it(board: Snapshot) -> None:
+    assert {name for name, source in board.pipeline.sources.items() if isinstance(source, Scorer)} == set(SCORERS)
+
+
+def test_a_sources_own_hits_have_the_scores_it_gives_them(scorer: Source, queries: list[Query]) -> None:
+    for query in queries:
+        hits = scorer.retrieve(query, 100)
+        np.testing.assert_allclose(scores_of(scorer, query, hits.items), hits.scores, rtol=1e-4, atol=1e-6)
+
+
+def test_nothing_allowed_that_was_not_returned_scores_better(scorer: Source, queries: list[Query]) -> None:
+    for query in queries:
+        hits = scorer.retrieve(query, 3)
+        if len(hits) == 3:
+            others = np.setdiff1d(np.flatnonzero(query.allowed), hits.items)
+            assert not (scores_of(scorer, query, others) > hits.scores[-1] + 1e-5).any()
+
+
+def test_scores_are_one_float32_an_item_in_the_order_asked(
+    scorer: Source, queries: list[Query], board: Snapshot
+) -> None:
+    n_items = len(board.catalogue)
+    mixed = np.random.default_rng(5).permutation(n_items)
+    for query in queries[:4]:
+        scores = scores_of(scorer, query, np.arange(n_items))
+        assert (scores.dtype, scores.shape) == (np.float32, (n_items,))
+        assert not np.isinf(scores).any()
+        assert np.isfinite(scores).any()
+        np.testing.assert_allclose(scores_of(scorer, query, mixed), scores[mixed], rtol=1e-5, atol=1e-6)
+        nothing = scores_of(scorer, query, [])
+        assert (nothing.dtype, nothing.shape) == (np.float32, (0,))
+
+
+def test_what_is_allowed_or_on_the_page_is_no_matter_to_a_score(scorer: Source, queries: list[Query]) -> None:
+    items = np.arange(16)
+    query = queries[0]
+    masked = replace(query, allowed=frozen(np.zeros(16), np.bool_), context_items=frozen([7], np.int32))
+    assert scores_of(scorer, query, items).tobytes() == scores_of(scorer, masked, items).tobytes()
+
+
+@pytest.mark.parametrize("user_id", ["", "u12", "nobody we know"])
+def test_who_is_unknown_can_be_scored_without_a_word(
+    scorer: Source, board: Snapshot, query_of: QueryOf, user_id: str
+) -> None:
+    scores = scores_of(scorer, query_of(board, user_id), np.arange(16))
+    assert (scores.dtype, scores.shape) == (np.float32, (16,))
+    assert not np.isinf(scores).any()
+    if scorer.name != "segment":
+        # Nothing to say, or the same of everything.
+        assert np.isnan(scores).all() or not scores.any()
+
+
+@pytest.mark.parametrize(("name", "unknown"), [("content", [14, 15]), ("ease", [15]), ("segment", [13, 14, 15])])
+def test_an_item_a_source_cannot_know_has_no_score(
+    board: Snapshot, query_of: QueryOf, name: str, unknown: list[int]
+) -> None:
+    scores = scores_of(board.pipeline.sources[name], query_of(board, "u00"), np.arange(16))
+    assert np.flatnonzero(np.isnan(scores)).tolist() == unknown
