@@ -299,7 +299,7 @@ def asked() -> Callable[..., Query]:
         mask = np.zeros(n_items, bool)
         mask[range(n_items) if allowed is None else allowed] = True
         config = ServingConfig("any", ())
-        return Query("", user, history.before(at), frozen(mask, np.bool_), history.owned, 10, at, config)
+        return Query("", user, history, frozen(mask, np.bool_), history.owned, 10, at, config)
 
     return query
 
