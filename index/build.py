@@ -19,6 +19,7 @@ from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_o
 from index.heads import HEADS
 from index.policy_weights import PolicyWeights, choose_weights
 from index.progress import Stages
+from index.scoring import lists_of_source
 from index.selection import Chosen, Labelled, choose, final
 from index.tuning import Budget, tune
 from index.windows import Window, judged, planned, sampled, span, strangers_in, truth_in
@@ -26,7 +27,7 @@ from index.worth import Worth, worths
 from index.worth import dropped as rows_without
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
-from recsys.fusion import SOURCE, Fusion
+from recsys.fusion import Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
@@ -144,7 +145,16 @@ class Builder:
                 advance=step.advance,
             )
         novel = truth.without(past.users[past.targets], past.items[past.targets], n_items)
-        return Labelled(window, asked, {"all": truth, "novel": novel}, frame, whole), before
+        truths = {"all": truth, "novel": novel}
+        plain = {
+            head.task: {
+                name: lists_of_source(before, name, head.name, truths[head.task].users, at=window.start)
+                for name in ("history", "popular")
+            }
+            for head in HEADS
+            if whole and len(truths[head.task])
+        }
+        return Labelled(window, asked, truths, frame, whole, plain), before
 
 
 def build(builder: Builder, *, end: int, budget: Budget | None = None) -> Built:
@@ -246,14 +256,13 @@ def _without_sources(
 
 
 def _validation(chosen: Sequence[Chosen]) -> Tasks:
-    """Means over users of what was chosen, called pipeline, and of all it was chosen from."""
+    """Means over users of what was chosen, called pipeline, of all it was chosen from, and of plain lists."""
     tasks: dict[str, dict[str, dict[str, float]]] = {}
     for one in chosen:
         if not one.scores:
             continue
         means = {label: {m: float(v.mean()) for m, v in values.items()} for label, values in one.scores.items()}
-        sources = {label.removeprefix(f"{SOURCE} "): values for label, values in means.items()}
-        tasks[one.head.task] = {"pipeline": means[one.contender.label], **sources}
+        tasks[one.head.task] = {"pipeline": means[one.contender.label], **means}
     return tasks
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,7 +27,8 @@ MANY_QUERIES = 3_000
 class Labelled:
     """One window: what its users did (truths by task, of the same users or fewer), and the rows to learn from.
 
-    asked: the users whose queries the frame numbers · whole: all negatives are there, so lists can be made of it.
+    asked: the users whose queries the frame numbers · whole: all negatives are there, so lists can be made of it ·
+    plain: task -> source -> (Q, 100) its own lists for the users of the truth, which contenders are held against.
     """
 
     window: Window
@@ -35,6 +36,7 @@ class Labelled:
     truths: Mapping[str, Truth]
     frame: Frame
     whole: bool
+    plain: Mapping[str, Mapping[str, Int32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def choose(
             first.setdefault(contender.label, ranker)
             lists = lists_of(rows, ranker, judged.asked, truth)
             pooled.setdefault(contender.label, []).append(per_user(lists, truth, n_items))
+        for name, lists in judged.plain.get(head.task, {}).items():
+            pooled.setdefault(name, []).append(per_user(lists, truth, n_items))
     # Means over different users cannot be compared: all are judged where the forest could be trained, if anywhere. The
     # newest windows come first, and a forest that could be trained before one could be before any newer one.
     n_common = len(next(iter(pooled.values()), []))
@@ -103,7 +107,7 @@ def choose(
     }
     if not scores:
         return _unjudged(head, [window.frame for window in windows], seed)
-    ndcg = {label: values["ndcg@10"] for label, values in scores.items()}
+    ndcg = {label: values["ndcg@10"] for label, values in scores.items() if label in contenders}
     default = next(iter(ndcg))
     best = max(ndcg, key=lambda label: float(ndcg[label].mean()))
     gain = ndcg[best] - ndcg[default]

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from index.frames import Frame
-from index.heads import HEADS, Head, rows_of, top_lists, train
+from index.heads import HEADS, Head, Recipe, rows_of, sample_of, top_lists, train, with_positives
 from recsys.ranker import Forest
 
-HOME = Head("home", new_only=False, n_trees=20, n_leaves=7, learning_rate=0.2, least_rows_in_leaf=20, negatives=0.5)
-DISCOVER = Head("new", new_only=True, n_trees=5, n_leaves=7, learning_rate=0.2, least_rows_in_leaf=20, negatives=1.0)
+RECIPE = Recipe("quick", n_trees=20, n_leaves=7, learning_rate=0.2, least_rows_in_leaf=20)
+HOME = Head("home", "all", new_only=False, negatives=0.5, recipes=(RECIPE,))
+DISCOVER = Head("new", "novel", new_only=True, negatives=1.0, recipes=(RECIPE,))
 NAMES = ("right", "noise", "a name with {marks}")
 
 
@@ -26,11 +29,15 @@ def frame_of(n_queries: int, per_query: int, seed: int = 0) -> Frame:
     )
 
 
+def trained() -> Forest:
+    sample = sample_of(HOME, [frame_of(80, 20), frame_of(80, 20, 1)], seed=3)
+    assert sample is not None
+    return train(RECIPE, sample, seed=3)
+
+
 @pytest.fixture(scope="module")
 def forest() -> Forest:
-    found = train(HOME, [frame_of(80, 20), frame_of(80, 20, 1)], NAMES, seed=3)
-    assert found is not None
-    return found
+    return trained()
 
 
 def test_a_head_learns_what_decides(forest: Forest) -> None:
@@ -46,15 +53,34 @@ def test_a_head_reads_the_same_as_text(forest: Forest) -> None:
 
 
 def test_training_again_gives_the_same_forest(forest: Forest) -> None:
-    again = train(HOME, [frame_of(80, 20), frame_of(80, 20, 1)], NAMES, seed=3)
-    assert again is not None
+    again = trained()
     features = frame_of(5, 20, 8).features
     assert again.score(features).tobytes() == forest.score(features).tobytes()
 
 
 @pytest.mark.parametrize(("n_queries", "per_query"), [(10, 300), (60, 4)])
-def test_too_few_queries_or_positives_train_nothing(n_queries: int, per_query: int) -> None:
-    assert train(HOME, [frame_of(n_queries, per_query)], NAMES, seed=3) is None
+def test_too_few_queries_or_positives_are_nothing_to_learn_from(n_queries: int, per_query: int) -> None:
+    assert sample_of(HOME, [frame_of(n_queries, per_query)], seed=3) is None
+
+
+def test_queries_without_a_positive_are_left_out() -> None:
+    frame = frame_of(4, 10)
+    kept = with_positives(replace(frame, labels=frame.query == 2))
+    assert set(kept.query.tolist()) == {2}
+    assert len(kept) == 10
+
+
+def test_few_rows_are_all_learnt_from_and_many_only_by_the_head_s_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = frame_of(80, 20)
+    whole = with_positives(frame)
+    few = sample_of(HOME, [frame], seed=3)
+    assert few is not None
+    assert len(few) == len(whole)
+    monkeypatch.setattr("index.heads.FEW_ROWS", 1)
+    many = sample_of(HOME, [frame], seed=3)
+    assert many is not None
+    assert many.labels.sum() == whole.labels.sum()
+    assert 0.4 < (~many.labels).sum() / (~whole.labels).sum() < 0.6
 
 
 def test_a_head_for_new_items_looks_at_nothing_else() -> None:
