@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recsys.arrays import Float32, Float64, frozen
-from recsys.fusion import FOREST, Fusion
+from recsys.fusion import FOREST, LINEAR, SOURCE, STACKED, Fusion, LinearFusion
 from recsys.model import Snapshot
 from recsys.pipeline import POOL, Pipeline, unite
 from recsys.query import EMPTY_HITS, Hits, Query, Recommendation, narrowed
@@ -74,7 +74,18 @@ def ranked(board: Snapshot) -> Pipeline:
     return board.model.pipeline({"home": forest})
 
 
-def test_answers_of_a_batch_are_the_answers_one_by_one(ranked: Pipeline, board: Snapshot, query_of: QueryOf) -> None:
+WEIGHTS = LinearFusion(("als_rank", "ease_closeness", "own_due"), (0.0, 0.1, 1.0), (1.0, 0.2, 1.0), (2.0, 0.7, 0.3))
+
+
+@pytest.fixture(
+    params=[None, Fusion(STACKED, WEIGHTS), Fusion(LINEAR, WEIGHTS), Fusion(SOURCE, source="ease")], ids=str
+)
+def fused(request: pytest.FixtureRequest, ranked: Pipeline) -> Pipeline:
+    """``ranked`` with each kind of fusion in turn."""
+    return ranked if request.param is None else replace(ranked, fusions={"home": request.param})
+
+
+def test_answers_of_a_batch_are_the_answers_one_by_one(fused: Pipeline, board: Snapshot, query_of: QueryOf) -> None:
     queries = [
         query_of(board, user_id, serving_config=config, limit=limit)
         for user_id in ("u00", "u01", "u12", "", "u07")
@@ -82,9 +93,9 @@ def test_answers_of_a_batch_are_the_answers_one_by_one(ranked: Pipeline, board: 
         for limit in (1, 10)
     ]
     queries.append(query_of(board, "u02", serving_config="similar", context_item_ids=("i00",)))
-    together = ranked.recommend_many(queries)
+    together = fused.recommend_many(queries)
     assert len(together) == len(queries)
-    assert all(same(answer, ranked.recommend(query)) for query, answer in zip(queries, together, strict=True))
+    assert all(same(answer, fused.recommend(query)) for query, answer in zip(queries, together, strict=True))
 
 
 def test_no_queries_no_answers(ranked: Pipeline) -> None:
@@ -267,6 +278,23 @@ def test_the_union_is_in_item_order_with_holes_for_who_did_not_return_it() -> No
     np.testing.assert_array_equal(candidates.scores, np.array([[8, nan, 0.5], [9, nan, nan], [nan, nan, 0.4]], "f4"))
     np.testing.assert_array_equal(candidates.ranks, np.array([[1, nan, 0], [0, nan, nan], [nan, nan, 1]], "f4"))
     assert len(unite(("a",), [EMPTY_HITS])) == 0
+
+
+@pytest.mark.parametrize("source", ["ease", "als", "history", "user-knn"])
+def test_a_stranger_to_the_one_source_that_orders_is_given_what_is_popular(
+    board: Snapshot, query_of: QueryOf, source: str
+) -> None:
+    alone = replace(board.pipeline, fusions={"home": Fusion(SOURCE, source=source)})
+    query = weighed(query_of(board, "", limit=16))
+    fused = replace(board.pipeline, fusions={})
+    assert alone.recommend(query).slate.items.tolist() == fused.recommend(query).slate.items.tolist()
+
+
+def test_one_source_that_orders_puts_its_own_hits_first(board: Snapshot, query_of: QueryOf) -> None:
+    alone = replace(board.pipeline, fusions={"discover": Fusion(SOURCE, source="item-knn")})
+    query = weighed(query_of(board, "u04", serving_config="discover", limit=3))
+    own = board.pipeline.sources["item-knn"].retrieve(query, 3).items.tolist()
+    assert alone.recommend(query).slate.items.tolist()[: len(own)] == own != []
 
 
 def test_a_page_longer_than_all_sources_together_is_filled_from_popularity(board: Snapshot, query_of: QueryOf) -> None:

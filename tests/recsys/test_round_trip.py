@@ -13,6 +13,7 @@ import pytest
 
 from recsys.ask import Ask, resolve
 from recsys.errors import SchemaMismatch, SnapshotCorrupt
+from recsys.fusion import FOREST, RECIPROCAL_RANK, SOURCE, STACKED, Fusion, LinearFusion
 from recsys.model import Snapshot
 from recsys.ranker import Forest
 from recsys.snapshot.canonical import canonical, parsed
@@ -31,7 +32,9 @@ def original(board: Snapshot) -> Snapshot:
     parameters = {"objective": "binary", "verbosity": -1, "num_leaves": 7, "min_data_in_leaf": 5}
     forest = Forest(lgb.train(parameters, lgb.Dataset(features, labels), 10))
     rankers = {"home": forest}
-    return replace(board, rankers=rankers, pipeline=board.model.pipeline(rankers))
+    weights = LinearFusion(("als_rank", "ease_closeness"), (9.0, 0.1), (1.0, 0.3), (1.5, 0.7))
+    fusions = {"home": Fusion(STACKED, weights), "discover": Fusion(SOURCE, source="user-knn")}
+    return replace(board, rankers=rankers, pipeline=board.model.pipeline(rankers, fusions))
 
 
 def seal(folder: Path, snapshot: Snapshot, **changed: Any) -> None:
@@ -93,6 +96,7 @@ def test_a_snapshot_read_back_knows_what_it_was(original: Snapshot, loaded: Snap
     assert original.version == ""
     assert list(loaded.pipeline.sources) == list(original.pipeline.sources)
     assert list(loaded.rankers) == ["home"]
+    assert loaded.pipeline.fusions == original.pipeline.fusions
 
 
 def test_arrays_are_mapped_from_the_files_and_not_copied(loaded: Snapshot) -> None:
@@ -154,6 +158,46 @@ def test_features_other_than_the_codes_are_a_schema_mismatch(original: Snapshot,
     seal(written, original, features=features)
     with pytest.raises(SchemaMismatch, match="other features"):
         Snapshot.read(SnapshotReader(written))
+
+
+@pytest.mark.parametrize(
+    ("name", "fusion", "message"),
+    [
+        ("discover", Fusion(FOREST), "needs a ranker"),
+        ("discover", Fusion(SOURCE, source="nowhere"), "'nowhere_rank'"),
+        ("home", Fusion(STACKED), "no weights"),
+        ("home", Fusion(STACKED, LinearFusion(("gone_rank",), (0.0,), (1.0,), (1.0,))), "'gone_rank'"),
+    ],
+)
+def test_a_fusion_that_lacks_a_part_is_refused_at_load_and_not_by_every_question(
+    original: Snapshot, written: Path, name: str, fusion: Fusion, message: str
+) -> None:
+    values = parsed((written / "fusions.json").read_bytes())
+    (written / "fusions.json").write_bytes(canonical(values | {name: fusion.to_json()}))
+    seal(written, original)
+    with pytest.raises(SnapshotCorrupt, match=message):
+        Snapshot.read(SnapshotReader(written))
+
+
+def test_a_source_that_was_taken_out_is_not_read_back(original: Snapshot, tmp_path: Path, now: int) -> None:
+    model = original.model.without({"user-knn", "first", "als"})
+    # Only what came later can be taken out.
+    assert set(original.pipeline.sources) - set(model.sources) == {"user-knn", "first"}
+    lean = replace(original, model=model, rankers={}, pipeline=model.pipeline({}, {"home": Fusion(RECIPROCAL_RANK)}))
+    lean.write(SnapshotWriter(tmp_path))
+    seal(tmp_path, lean)
+    loaded = Snapshot.read(SnapshotReader(tmp_path))
+    assert list(loaded.pipeline.sources) == list(model.sources)
+    assert "user-knn_closeness" in original.feature_names
+    assert "user-knn_closeness" not in loaded.feature_names
+    ask = Ask(at=now, user_id="u05")
+    assert loaded.recommend(ask).failed_sources == ()
+    assert loaded.answer(ask) == lean.answer(ask) != ()
+
+
+def test_a_ranker_without_a_fusion_of_its_name_scores_alone(original: Snapshot) -> None:
+    pipeline = original.model.pipeline(original.rankers, {"discover": Fusion(RECIPROCAL_RANK)})
+    assert pipeline.fusions == {"home": Fusion(FOREST), "discover": Fusion(RECIPROCAL_RANK)}
 
 
 def test_a_file_that_is_gone_is_named(original: Snapshot, written: Path) -> None:

@@ -48,12 +48,40 @@ def statistics(interactions: Table, now: int) -> ItemStatistics:
         ("first_rate_4w", 0.0, 1 / 2, 0.0),
         ("first_rate_8w", 1 / 2, 1 / 2, 0.0),
         ("age_weeks", 20.0, 2.0, math.nan),
+        # One week ago exactly is no longer within the week.
+        ("users_1w", 0.0, 0.0, 0.0),
+        # By the last time of each user: 1, 6 and 20 weeks ago.
+        ("popularity_2w", math.log1p(math.exp(-0.5) + math.exp(-3) + math.exp(-10)), math.log1p(math.exp(-1)), 0.0),
+        # Active in 8 weeks: users 0 and 1. All three had item 0: there is always a twentieth left to win.
+        ("first_chance_8w", 1 / (2 * 0.05), 1 / (2 - 1), 0.0),
+        # Not yet a year and eight weeks of data.
+        ("season", math.nan, math.nan, math.nan),
     ],
 )
 def test_a_statistic_by_hand(
     statistics: ItemStatistics, name: str, item_0: float, item_1: float, item_2: float
 ) -> None:
     assert statistics.column(name) == pytest.approx([item_0, item_1, item_2], rel=1e-6, nan_ok=True)
+
+
+def test_users_of_the_last_week_are_counted_once(interactions: Table, now: int) -> None:
+    table = interactions([(0, 0, 1), (0, 0, 6.9), (1, 0, 3), (2, 0, 7), (2, 1, 7.5)])
+    assert ItemStatistics.fit(table, 2, now).column("users_1w") == pytest.approx([math.log1p(2), 0.0])
+
+
+def test_a_season_is_the_weeks_to_come_a_year_ago_against_that_year(interactions: Table, now: int) -> None:
+    weeks = {
+        # Two users within weeks 47 to 53 and two purchases out of season, one of them too late to be of that year.
+        0: [(0, 47.0), (0, 52.9), (1, 50.0), (2, 20.0), (3, 7.9)],
+        # Nobody in the season: 53 weeks ago is before it, 46.9 after it.
+        1: [(0, 53.0), (1, 46.9)],
+        # What comes before that year only shows that there is one.
+        2: [(0, 60.1)],
+    }
+    table = interactions([(user, item, week * WEEK) for item, rows in weeks.items() for user, week in rows])
+    season = ItemStatistics.fit(table, 4, now).column("season")
+    expected = [math.log(3 / (4 * 6 / 52 + 1)), math.log(1 / (2 * 6 / 52 + 1)), 0.0, 0.0]
+    assert season == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_mean_gap_is_shrunk_to_the_mean_of_all_pairs(interactions: Table, now: int) -> None:

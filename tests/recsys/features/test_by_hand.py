@@ -142,6 +142,18 @@ def test_an_items_share_is_of_its_groups_users_in_twelve_weeks(columns: Columns)
     assert columns["category_1: share"] == pytest.approx(expected, rel=1e-6, nan_ok=True)
 
 
+def test_discoveries_are_first_times_that_fade(columns: Columns) -> None:
+    # Item 0 was new eight weeks ago, item 1 four; item 3, of the other group, five.
+    one, other = math.exp(-8 / 12) + math.exp(-4 / 12), math.exp(-5 / 12)
+    assert columns["category_1: discoveries"] == pytest.approx([one, one, other, other, 0.0], rel=1e-6)
+    # Of all users' first times in less than 8 weeks: item 1 has one in its group of one, item 2 one; both users were
+    # active then, so each is 1/2, and a hundredth of the largest is added below the line.
+    share = 0.5 / (0.5 + 0.005)
+    assert columns["category_1: expected"] == pytest.approx(
+        [0.0, one * share, other * share, 0.0, MISSING], nan_ok=True
+    )
+
+
 def test_closeness_is_the_product_with_the_folded_in_vector(
     columns: Columns, snapshot: Snapshot, query_of: Callable[..., Query]
 ) -> None:
