@@ -55,10 +55,10 @@ class Ease:
         if not len(own_rows):
             return EMPTY_HITS
         # The index knows nothing of the user's own items losing their own part: those are scored beside its answer.
-        allowed = query.allowed[self.items]
-        mine = own_rows[allowed[own_rows]]
-        allowed[own_rows] = False
-        places, _ = self.index.search(vector, k, allowed[self.indexed])
+        mine = own_rows[query.allowed[self.items[own_rows]]]
+        allowed = query.allowed[self.items[self.indexed]]
+        allowed[np.searchsorted(self.indexed, np.intersect1d(mine, self.indexed, assume_unique=True))] = False
+        places, _ = self.index.search(vector, k, allowed)
         items = self.items[np.concatenate([self.indexed[places], mine])]
         return Hits.best_first(items, self.score(query, items), k)
 
