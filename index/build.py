@@ -211,7 +211,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
     unpaid = {worth.source for worth in table if not worth.pays}
     model = last.model.without(unpaid)
     if unpaid:
-        notes.append(f"left out, for they win too little for what they cost: {', '.join(sorted(unpaid))}")
+        notes.append(f"left out, for they win too little: {', '.join(sorted(unpaid))}")
     last = builder.with_rankers(model, everything)
     frames, names = _without_sources(labelled, names, unpaid)
     rankers: dict[str, Forest] = {}

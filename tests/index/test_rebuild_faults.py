@@ -27,10 +27,13 @@ STAGES = (
     "embed texts",
     "fit sources before",
     "candidates and features",
-    "train ranker home",
-    "train ranker discover",
-    "validate on the newest window",
     "fit sources on everything",
+    "choose the fusion of home",
+    "choose the fusion of discover",
+    "weigh sources",
+    "weigh variety",
+    "train home",
+    "train discover",
     "measure gates",
     "write snapshot",
     "seal and publish",
@@ -225,7 +228,8 @@ def test_a_server_refuses_a_corrupt_newer_snapshot_by_file_and_keeps_serving_the
             assert time.monotonic() < deadline, log.read_text()
             answer = stub.Recommend(request, timeout=30)
             assert answer.snapshot_version == world.version
-            assert answer.results == good.results
+            # Scores may follow the clock; who is recommended what does not within a minute.
+            assert [r.item_id for r in answer.results] == [r.item_id for r in good.results]
             n_answers += 1
         refusal = next(line for line in log.read_text().splitlines() if "snapshot refused" in line)
         assert newer in refusal

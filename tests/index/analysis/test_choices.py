@@ -46,7 +46,8 @@ def test_choices_of_a_shop_with_habits_and_profiles_but_no_text(shop: Dataset) -
     values = {name: choice.value for name, choice in made.items() if name.startswith(("training.", "sources."))}
     assert values == {
         "training.horizon_days": "28",
-        "training.windows": "3",
+        # 60 users a window are few: as many windows as are tried, overlapping.
+        "training.windows": "12",
         "sources.history": "yes",
         "sources.popular": "yes",
         "sources.als": "yes",
@@ -89,7 +90,8 @@ def test_a_day_of_data_has_no_window_and_history_is_judged_on_everything(dataset
 
 def test_fewer_windows_than_asked_say_why(dataset_of: Make, day: Make) -> None:
     # 70 days: the second window begins on day 14, and has no 28 days before it.
-    made = by_setting(dataset_of([day("u", "a", 0), day("u", "a", 50), day("v", "b", 70)]))
+    rows = [day("u", "a", 0), day("u", "a", 50), day("v", "b", 70)]
+    made = by_setting(dataset_of(rows, toml="[training]\nwindows = 3\n"))
     assert made["training.windows"].value == "1"
     assert made["training.windows"].why == (
         "with 1 users, the newest first; 3 would leave the oldest without a past as long as itself"

@@ -77,8 +77,8 @@ CASES: dict[str, tuple[Callable[[Analysis], Analysis], str]] = {
     "no_positives": (part("sizes", n_positives=0), "no event is a positive: there is nothing to predict"),
     "no_window": (part("training", windows=()), "21.0 days are too short for a training window"),
     "no_ranker": (
-        part("training", windows=(window(200, 150), window(200, 49))),
-        "199 positives of 400 users, 200 of 50 are needed: no ranker is trained",
+        part("training", windows=(window(200, 60), window(200, 39))),
+        "99 positives of 400 users, 100 of 30 are needed: no ranker is trained",
     ),
     "few_validated": (
         part("training", windows=(window(199), window(9_000))),
