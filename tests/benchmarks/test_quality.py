@@ -22,7 +22,7 @@ from peers.choice import choose  # noqa: E402
 from peers.cut import Cut, rolling, sampled, takes_twice  # noqa: E402
 from peers.ease import _dual, _primal  # noqa: E402
 from peers.history import History  # noqa: E402
-from peers.lists import best_lists  # noqa: E402
+from peers.lists import _top, best_lists  # noqa: E402
 from peers.methods import METHODS, own_history, popular  # noqa: E402
 from peers.scoring import Score, difference, pooled, score  # noqa: E402
 from peers.tables import Events, instant, iso, read_events  # noqa: E402
@@ -207,6 +207,14 @@ def test_lists_leave_out_what_is_owned_and_fill_up_with_what_is_popular_now(tmp_
     assert best_lists(history, own, ["ann"], exclude_owned=True)["item_id"].to_list() == ["now", "old"]
     ever = popular(history)
     assert best_lists(history, ever, ["ann"], exclude_owned=False)["item_id"].to_list() == ["old", "now", "tea"]
+
+
+def test_the_best_hundred_are_found_among_many_with_ties_by_number() -> None:
+    values = np.random.default_rng(2).integers(1, 60, size=(5, 9_001)).astype(np.float32)
+    values[2, 9_000] = 99.0
+    found = _top(values, None, np.zeros(9_001, np.float32))
+    assert np.array_equal(found, np.argsort(-values, axis=1, kind="stable")[:, :100])
+    assert found[2, 0] == 9_000
 
 
 def test_own_history_decays_on_two_scales(tmp_path: Path) -> None:

@@ -46,20 +46,30 @@ def _filler(history: History) -> npt.NDArray[np.float32]:
 
 
 def _top(scores: npt.NDArray[np.float32], owned: Matrix | None, filler: npt.NDArray[np.float32]) -> Numbers:
-    """(B, 100) item numbers, best first, ties by number; -1 = there is no further item."""
+    """(B, <= 100) item numbers, best first, ties by number; -1 = there is no further item."""
     below = np.minimum(scores.min(axis=1), 0.0)[:, None] - 1.0
     values = np.where(scores == 0.0, below + 0.999 * filler, scores)
     if owned is not None:
         values[owned.nonzero()] = -np.inf
-    n_items = values.shape[1]
-    kept = min(DEEP, n_items)
-    rough = (
-        np.argpartition(-values, kept - 1, axis=1)[:, :kept]
-        if kept < n_items
-        else np.tile(np.arange(n_items), (len(values), 1))
-    )
-    found = np.take_along_axis(values, rough, axis=1)
-    order = np.lexsort((rough, -found), axis=1)
-    items = np.take_along_axis(rough, order, axis=1).astype(np.int64)
+    near = _in_best_groups(values)
+    found = np.take_along_axis(values, near, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")[:, :DEEP]
+    items = np.take_along_axis(near, order, axis=1)
     items[~np.isfinite(np.take_along_axis(found, order, axis=1))] = -1
     return items
+
+
+def _in_best_groups(values: npt.NDArray[np.float32], size: int = 64) -> Numbers:
+    """(B, G) item numbers, ascending, the best 100 among them: those of the 100 groups of neighbours with the best item.
+
+    Many times faster than a partition of whole rows, and exact, ties included.
+    """
+    n_users, n_items = values.shape
+    n_groups = n_items // size
+    if n_groups <= DEEP:
+        return np.tile(np.arange(n_items), (n_users, 1))
+    best = values[:, : n_groups * size].reshape(n_users, n_groups, size).max(axis=2)
+    groups = np.sort(np.argsort(-best, axis=1, kind="stable")[:, :DEEP], axis=1)
+    inside = (groups[:, :, None] * size + np.arange(size)).reshape(n_users, -1)
+    rest = np.tile(np.arange(n_groups * size, n_items), (n_users, 1))
+    return np.concatenate([inside, rest], axis=1)
