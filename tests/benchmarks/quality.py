@@ -155,13 +155,14 @@ class Bench:
         users: dict[str, list[str]],
     ) -> None:
         started = perf_counter()
-        fitted = {}
+        everyone = sorted({user for wanted in users.values() for user in wanted})
+        made: dict[str, dict[bool, pl.DataFrame]] = {}
         for task, truth in truths.items():
             choice = run.choices[task]
             key = str(choice.setting)
-            if key not in fitted:
-                fitted = {key: method.fit(history, **choice.setting)}
-            lists = best_lists(history, fitted[key], users[task], exclude_owned=choice.exclude_owned)
+            if key not in made:
+                made[key] = best_lists(history, method.fit(history, **choice.setting), everyone)
+            lists = made[key][choice.exclude_owned]
             run.scores[task].append(score(lists, lists, truth, history.item_ids))
         seconds = perf_counter() - started
         run.seconds += seconds

@@ -187,7 +187,7 @@ def test_every_personal_method_sees_the_checkerboard(method: quality.Method, tmp
     history = History.of(CUT.before(events), start=CUT.start, with_all_events=False)
     users = history.user_ids.to_list()
     scores = method.fit(history, **method.settings[0])
-    lists = best_lists(history, scores, users, exclude_owned=True).filter(pl.col("rank") <= 4)
+    lists = best_lists(history, scores, users)[True].filter(pl.col("rank") <= 4)
     same_colour = lists["user_id"].str.slice(1).cast(pl.Int64) % 2 == lists["item_id"].str.slice(1).cast(pl.Int64) % 2
     assert lists.height == 4 * len(users)
     assert same_colour.all()
@@ -203,16 +203,16 @@ def test_lists_leave_out_what_is_owned_and_fill_up_with_what_is_popular_now(tmp_
     )
     history = History.of(CUT.before(events), start=CUT.start, with_all_events=False)
     own = own_history(history)
-    assert best_lists(history, own, ["ann"], exclude_owned=False)["item_id"].to_list() == ["tea", "now", "old"]
-    assert best_lists(history, own, ["ann"], exclude_owned=True)["item_id"].to_list() == ["now", "old"]
+    assert best_lists(history, own, ["ann"])[False]["item_id"].to_list() == ["tea", "now", "old"]
+    assert best_lists(history, own, ["ann"])[True]["item_id"].to_list() == ["now", "old"]
     ever = popular(history)
-    assert best_lists(history, ever, ["ann"], exclude_owned=False)["item_id"].to_list() == ["old", "now", "tea"]
+    assert best_lists(history, ever, ["ann"])[False]["item_id"].to_list() == ["old", "now", "tea"]
 
 
 def test_the_best_hundred_are_found_among_many_with_ties_by_number() -> None:
     values = np.random.default_rng(2).integers(1, 60, size=(5, 9_001)).astype(np.float32)
     values[2, 9_000] = 99.0
-    found = _top(values, None, np.zeros(9_001, np.float32))
+    found = _top(values)
     assert np.array_equal(found, np.argsort(-values, axis=1, kind="stable")[:, :100])
     assert found[2, 0] == 9_000
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 from peers.cut import TASKS, Cut, sampled
 from peers.history import History
 from peers.lists import best_lists
@@ -42,14 +43,15 @@ def choose(method: Method, events: Events, cut: Cut, *, with_all_events: bool) -
     truths = {task: sampled(cut.truth(events, task), MOST_USERS) for task in TASKS}
     if not any(truth.height for truth in truths.values()):
         return chosen
+    users = pl.concat(truths.values())["user_id"].unique().sort().to_list()
     history = History.of(cut.before(events), start=cut.start, with_all_events=with_all_events)
     for setting in method.settings:
         scores = method.fit(history, **setting)
+        lists = best_lists(history, scores, users)
         for task, truth in truths.items():
-            users = truth["user_id"].unique().sort().to_list()
             for exclude_owned in (True,) if task == "novel" else (False, True):
-                lists = best_lists(history, scores, users, exclude_owned=exclude_owned)
-                ndcg = pooled([score(lists, lists, truth, history.item_ids)])["ndcg@10"] if users else -1.0
+                shown = lists[exclude_owned]
+                ndcg = pooled([score(shown, shown, truth, history.item_ids)])["ndcg@10"] if truth.height else -1.0
                 if ndcg > best[task]:
                     best[task], chosen[task] = ndcg, Choice(setting, exclude_owned)
     return chosen

@@ -28,9 +28,10 @@ class Score:
 def score(top: pl.DataFrame, deep: pl.DataFrame, truth: pl.DataFrame, known_items: pl.Series) -> Score:
     """Of lists (user_id, rank, item_id): ``top`` gives the figures at 10, ``deep`` recall@100 and MRR.
 
-    A user of ``truth`` without a list scores 0; an item shown twice counts once, at its better place.
+    A user of ``truth`` without a list scores 0, lists of others are left out; an item shown twice counts once, at its
+    better place.
     """
-    shown = _once(top).filter(pl.col("rank") <= K)
+    shown = _once(top).filter(pl.col("rank") <= K).join(truth, on="user_id", how="semi")
     right = shown.join(truth, on=PAIR, how="semi")
     deep_right = _once(deep).join(truth, on=PAIR, how="semi")
     gain = 1.0 / (pl.col("rank") + 1).log(2)

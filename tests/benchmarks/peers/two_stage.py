@@ -49,7 +49,7 @@ def rectools_lists(
         for task, wanted in users.items():
             found = _read(folder / f"lists-{asked[task]}.parquet", history)
             silent = sorted(set(wanted) - set(found["user_id"].unique()))
-            fallback = best_lists(history, popular(history), silent, exclude_owned=asked[task] == "novel")
+            fallback = best_lists(history, popular(history), silent)[asked[task] == "novel"]
             lists[task] = pl.concat([found, fallback])
         return lists, float(json.loads((folder / "seconds.json").read_text()))
 
