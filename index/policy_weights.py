@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +22,8 @@ from recsys.serving import ServingConfig
 # allowed there cost three times as much on the next window; discoveries should differ.
 MOST_LOSS = {"all": 0.0, "novel": 0.02}
 SPREADS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
-DIVERSITIES = (0.3, 0.6)
+# Within a list of habits variety is no aim in itself.
+DIVERSITIES: Mapping[str, tuple[float, ...]] = {"all": (), "novel": (0.3, 0.6)}
 # With fewer users the loss cannot be told from noise, and the ranker's order stands.
 LEAST_USERS = 200
 MOST_USERS = 1_500
@@ -74,7 +76,7 @@ def choose_weights(chosen: Chosen, newest: Labelled, context: Context) -> Policy
     least = plain.ndcg * (1.0 - MOST_LOSS[head.task])
     spreads = [tried(0.0, spread) for spread in SPREADS]
     best = max((one for one in (plain, *spreads) if one.ndcg >= least), key=lambda one: one.n_hit_items)
-    varied = [tried(diversity, best.spread) for diversity in DIVERSITIES]
+    varied = [tried(diversity, best.spread) for diversity in DIVERSITIES[head.task]]
     # A count of n is uncertain by its root: within that, variety is free.
     enough = best.n_hit_items - best.n_hit_items**0.5
     free = [one for one in varied if one.ndcg >= least and one.n_hit_items >= enough]
