@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.frames import Frame
+from index.heads import Head, Recipe
+from index.policy_weights import best_of_each
+from index.selection import Labelled, choose, final
+from index.tuning import Budget, tune
+from index.windows import Window
+from recsys.arrays import frozen
+from recsys.evaluation.truth import Truth
+from recsys.fusion import FOREST, RECIPROCAL_RANK, SOURCE, Fusion
+
+N_ITEMS, N_QUERIES, PER_QUERY, DAY = 30, 80, 12, 86_400
+QUICK = Recipe("quick", n_trees=15, n_leaves=5, learning_rate=0.2, least_rows_in_leaf=10)
+HEAD = Head("home", "all", new_only=False, negatives=1.0, recipes=(QUICK,))
+NAMES = ("good_rank", "bad_rank", "hidden")
+
+
+def labelled(start_day: int, seed: int, *, hidden: bool, whole: bool = True, n_queries: int = N_QUERIES) -> Labelled:
+    """A window of candidates whose label follows ``good_rank``, or a feature that no source knows."""
+    rng = np.random.default_rng(seed)
+    query = np.repeat(np.arange(n_queries), PER_QUERY)
+    items = np.concatenate([rng.permutation(N_ITEMS)[:PER_QUERY] for _ in range(n_queries)]).astype(np.int32)
+    good, bad = (np.concatenate([rng.permutation(PER_QUERY) for _ in range(n_queries)]) for _ in range(2))
+    secret = rng.random(len(query))
+    labels = secret > 0.85 if hidden else good < 2
+    frame = Frame(
+        features=np.stack([good, bad, secret], axis=1).astype(np.float32),
+        labels=labels,
+        new=np.ones(len(query), bool),
+        query=query,
+        items=items,
+    )
+    truth = Truth.of(frozen(query[labels], np.int32), items[labels], N_ITEMS)
+    asked = Truth.of(frozen(query, np.int32), items, N_ITEMS)
+    window = Window(start_day * DAY, (start_day + 28) * DAY)
+    return Labelled(window, asked, {"all": truth, "novel": truth}, frame, whole)
+
+
+def test_a_forest_is_chosen_where_it_knows_what_no_source_does() -> None:
+    windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
+    chosen = choose(HEAD, windows, NAMES, N_ITEMS, seed=0)
+    assert chosen.contender.fusion.kind == FOREST
+    assert chosen.contender.recipe == QUICK
+    assert chosen.scores["forest (quick)"]["ndcg@10"].mean() > 0.9
+    fusion, forest = final(chosen, [window.frame for window in windows], NAMES, seed=0)
+    assert fusion.kind == FOREST
+    assert forest is not None
+
+
+def test_one_source_is_chosen_where_too_little_is_there_for_a_forest() -> None:
+    windows = [labelled(100, 1, hidden=False, n_queries=20), labelled(72, 2, hidden=False, n_queries=20)]
+    chosen = choose(HEAD, windows, NAMES, N_ITEMS, seed=0)
+    assert chosen.contender.fusion == Fusion(SOURCE, source="good")
+    assert final(chosen, [window.frame for window in windows], NAMES, seed=0) == (Fusion(SOURCE, source="good"), None)
+
+
+def test_without_a_window_to_judge_by_ranks_are_fused_and_that_is_said() -> None:
+    chosen = choose(HEAD, [], NAMES, N_ITEMS, seed=0)
+    assert chosen.contender.fusion.kind == RECIPROCAL_RANK
+    assert "too little to train on" in chosen.why
+
+
+def test_nothing_is_judged_by_what_ended_after_it_began() -> None:
+    """Overlapping windows alone leave nothing to train on, so only what needs no training is judged."""
+    windows = [labelled(100, 1, hidden=True), labelled(93, 2, hidden=True, whole=False)]
+    chosen = choose(HEAD, windows, NAMES, N_ITEMS, seed=0)
+    assert not any(label.startswith(("forest", "stacked", "linear")) for label in chosen.scores)
+
+
+def test_pools_are_best_first_with_holes_at_the_end() -> None:
+    items, scores = best_of_each(np.array([0, 0, 2]), frozen([4, 7, 1], np.int32), np.array([0.1, 0.9, 0.5]), 3)
+    assert items[:, :2].tolist() == [[7, 4], [-1, -1], [1, -1]]
+    assert scores[0, :2].tolist() == pytest.approx([0.9, 0.1])
+    assert np.isnan(scores[1]).all()
+
+
+def test_a_search_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
+    budget = Budget.of(0.01, tmp_path, ["shop", 1])
+    first = tune(HEAD, windows, N_ITEMS, budget, seed=0)
+    assert first is not None
+    n_tried = int(first[1].split()[0])
+    again = tune(HEAD, windows, N_ITEMS, budget, seed=0)
+    assert again is not None
+    assert f"after {n_tried} before" in again[1]
+    assert tune(HEAD, windows, N_ITEMS, Budget.of(0.0, tmp_path, ["shop", 1]), seed=0) is None
+    assert tune(HEAD, windows[:1], N_ITEMS, budget, seed=0) is None
