@@ -35,17 +35,17 @@ def length_s(end: int, first_event: int, *, horizon_days: int) -> int:
 
 
 def windows_before(
-    end: int, first_event: int, *, horizon_days: int, count: int, stride_days: int | None = None
+    end: int, first_event: int, *, horizon_days: int, count: int, per_length: int = 1
 ) -> tuple[Window, ...]:
-    """Up to ``count`` windows, newest first: the newest ends at ``end``, others ``stride_days`` before the next one.
+    """Up to ``count`` windows, newest first: the newest ends at ``end``, ``per_length`` of them begin in one's length.
 
-    Without a stride they adjoin; with a shorter one than the horizon they overlap.
+    One a length adjoin; more overlap.
 
     A window needs at least as much past before it as it is long, or its history would say nothing of habits; data too
     short for even one get shorter windows (a quarter of what there is), down to a day.
     """
     horizon = length_s(end, first_event, horizon_days=horizon_days)
-    stride = horizon if stride_days is None else min(stride_days * DAY_S, horizon)
+    stride = horizon // per_length
     found = []
     for position in range(count):
         window = Window(end - position * stride - horizon, end - position * stride)
@@ -72,7 +72,7 @@ def planned(
     adjoining = windows_before(end, first, horizon_days=horizon_days, count=wanted)
     if len(adjoining) >= wanted or n_users * len(adjoining) >= ENOUGH_USERS:
         return adjoining
-    return windows_before(end, first, horizon_days=horizon_days, count=MOST_WINDOWS, stride_days=horizon_days // 4)
+    return windows_before(end, first, horizon_days=horizon_days, count=MOST_WINDOWS, per_length=4)
 
 
 def judged(windows: Sequence[Window], n_users: int) -> tuple[Window, ...]:

@@ -61,3 +61,10 @@ def test_a_sample_keeps_whole_users_and_is_the_same_for_the_same_seed() -> None:
 def test_the_span_is_said_in_days() -> None:
     assert span(windows_before(200 * DAY, 0, horizon_days=28, count=2)) == "2 of 28 days, 1970-05-25 to 1970-07-20"
     assert span(()) == "none"
+
+
+def test_overlapping_windows_of_a_short_horizon_are_a_quarter_of_it_apart() -> None:
+    day = 86_400
+    windows = windows_before(100 * day, 0, horizon_days=2, count=5, per_length=4)
+    assert [window.end for window in windows] == [100 * day - i * day // 2 for i in range(5)]
+    assert all(window.end - window.start == 2 * day for window in windows)
