@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
@@ -36,6 +37,30 @@ class EaseSettings:
     most_indexed: int = 7_500
 
 
+class EaseForm(StrEnum):
+    """Which equations are solved."""
+
+    NONE = "none"  # too little is known
+    DUAL = "dual"  # the matrix of users, when these are fewer
+    PRIMAL = "primal"  # the matrix of items
+    HEAD = "head"  # the inverse over the most used items
+
+
+def form_of(n_users: int, n_items: int, settings: EaseSettings) -> EaseForm:
+    """The form for users that have any of the items with enough users."""
+    if min(n_users, n_items) < 2:
+        return EaseForm.NONE
+    if min(n_users, n_items) > settings.exact_below and n_users > settings.most_users:
+        return EaseForm.HEAD
+    return EaseForm.DUAL if n_users <= n_items else EaseForm.PRIMAL
+
+
+def rank_of(n_users: int, n_items: int, settings: EaseSettings) -> int:
+    """Columns kept of a spectral form: all of the smaller side where that is solved exactly."""
+    size = min(n_users, n_items)
+    return size if size <= settings.exact_below else settings.rank
+
+
 def fit_ease(preferences: csr_matrix, *, settings: EaseSettings, seed: int) -> Ease | ItemNeighbours | None:
     """EASE of ``preferences`` (n_users, n_items) with rows of all users; None when too little is known for one.
 
@@ -45,9 +70,10 @@ def fit_ease(preferences: csr_matrix, *, settings: EaseSettings, seed: int) -> E
     """
     items, matrix = known_part(preferences, settings.least_users)
     n_users, n_items = matrix.shape
-    if min(n_users, n_items) < 2:
+    form = form_of(n_users, n_items, settings)
+    if form is EaseForm.NONE:
         return None
-    if min(n_users, n_items) > settings.exact_below and n_users > settings.most_users:
+    if form is EaseForm.HEAD:
         return _head(matrix, items, preferences.shape[1], settings)
     vectors, own = spectral(matrix, settings)
     rng = np.random.default_rng(seed)
@@ -73,7 +99,7 @@ def spectral(matrix: csr_matrix, settings: EaseSettings) -> tuple[Float32, Float
     gram: Float64 = (matrix @ matrix.T if dual else matrix.T @ matrix).toarray().astype(np.float64)
     penalty = settings.regularisation * np.trace(gram) / len(gram)
     size = len(gram)
-    rank = size if size <= settings.exact_below else settings.rank
+    rank = rank_of(n_users, n_items, settings)
     squares, side = eigh(gram, subset_by_index=(size - rank, size - 1), overwrite_a=True)
     squares = np.maximum(squares, 0.0)
     if dual:  # rows of V·σ/√(σ²+λ) = Xᵀ U / √(σ²+λ)

@@ -50,7 +50,7 @@ def factorise(
     items = np.flatnonzero(enough)
     matrix = matrix[:, items].tocsr()
     users = np.flatnonzero(np.diff(matrix.indptr))
-    if len(users) < 2 or len(items) < 2:
+    if not can_factorise(len(users), len(items)):
         return None
     matrix = matrix[users]
     matrix.data = 1.0 + settings.alpha * matrix.data
@@ -71,6 +71,11 @@ def factorise(
         frozen(items, np.int32),
         frozen(model.user_factors, np.float32),
     )
+
+
+def can_factorise(n_users: int, n_items: int) -> bool:
+    """Whether users of items with enough users are enough for a factorisation."""
+    return min(n_users, n_items) >= 2
 
 
 def preferences(interactions: Interactions, n_users: int, n_items: int, at: int) -> csr_matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
 
 N_SAMPLE = 128
+ITEMS_A_GROUP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,18 @@ def _more(
 
 
 def _groups(context: Context) -> Int32 | None:
-    """The groups popularity is split by: the finest categories that still hold ten items each, else brands."""
-    chosen: Int32 | None = None
-    for name, codes in context.catalogue.codes.items():
-        n_groups = len(np.unique(codes[codes >= 0]))
-        if n_groups > 1 and (chosen is None or (name.startswith("category") and 10 * n_groups <= len(codes))):
-            chosen = codes
+    """The groups popularity is split by: the finest categories that still hold enough items each, else brands."""
+    codes = context.catalogue.codes
+    name = grouped_by({name: len(np.unique(of[of >= 0])) for name, of in codes.items()}, len(context.catalogue))
+    return codes[name] if name else None
+
+
+def grouped_by(n_groups: Mapping[str, int], n_items: int) -> str:
+    """The code family that popularity is split by, of families in the catalogue's order; "" when none tells apart."""
+    chosen = ""
+    for name, n in n_groups.items():
+        if n > 1 and (not chosen or (name.startswith("category") and ITEMS_A_GROUP * n <= n_items)):
+            chosen = name
     return chosen
 
 

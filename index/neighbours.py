@@ -132,6 +132,11 @@ def followers(interactions: Interactions, n_items: int, *, name: str = "next") -
     return ItemNeighbours(table, name, recent=True)
 
 
+def most_pooled(n_users: int) -> int:
+    """How many of ``n_users`` who liked anything can be neighbours: the most recently active."""
+    return min(n_users, MOST_POOLED_USERS)
+
+
 def user_neighbours(preferences: csr_matrix, interactions: Interactions, at: int) -> UserNeighbours | None:
     """Who is near whom among the users active lately, and what they took in the last ``RECENT_WEEKS``.
 
@@ -150,10 +155,11 @@ def user_neighbours(preferences: csr_matrix, interactions: Interactions, at: int
         if 2 * len(active) >= n_users or recent.all():
             break
         span *= 2
-    if len(active) > MOST_POOLED_USERS:
+    n_pooled = most_pooled(len(active))
+    if len(active) > n_pooled:
         newest = np.full(preferences.shape[0], -1, np.int64)
         np.maximum.at(newest, users, times)
-        active = np.sort(active[np.argsort(-newest[active], kind="stable")[:MOST_POOLED_USERS]])
+        active = np.sort(active[np.argsort(-newest[active], kind="stable")[:n_pooled]])
     pool = preferences[active]
     counts = np.bincount(pool.indices, minlength=pool.shape[1])
     # Popular items say less about taste, in the asker's length and in the neighbour's alike.

@@ -18,6 +18,11 @@ RECENT_WEEKS = 26.0
 PRIOR_USERS = 50.0
 
 
+def makes_segments(n_profiled: int) -> bool:
+    """Whether popularity by profile is fitted, by how many have a known value: shrinking takes care of small groups."""
+    return n_profiled > 0
+
+
 def fit_segments(profiles: Profiles, interactions: Interactions, n_items: int, at: int) -> SegmentPopular | None:
     """Counts of distinct users of the last half year, ratios shrunk by ``PRIOR_USERS``; None without profiles.
 
@@ -30,7 +35,7 @@ def fit_segments(profiles: Profiles, interactions: Interactions, n_items: int, a
     recent = interactions.targets & (interactions.weights > 0) & (at - interactions.times < RECENT_WEEKS * WEEK_S)
     pairs = Groups.of(interactions.users[recent].astype(np.int64) * n_items + interactions.items[recent]).keys
     users, items = pairs // n_items, pairs % n_items
-    if not (bins[users] >= 0).any():
+    if not makes_segments(int((bins[np.unique(users)] >= 0).any(axis=1).sum())):
         return None
     counts = np.bincount(items, minlength=n_items)
     chosen = np.argsort(-counts, kind="stable")[:MOST_ITEMS]

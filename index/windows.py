@@ -15,6 +15,8 @@ from recsys.interactions import Interactions
 LEAST_WINDOWS, MOST_WINDOWS = 4, 12
 ENOUGH_USERS = 8_000
 JUDGED_USERS = 1_500
+# Windows that begin within the length of one, where they overlap.
+OVERLAPPING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,17 @@ def length_s(end: int, first_event: int, *, horizon_days: int) -> int:
 
 
 def windows_before(
-    end: int, first_event: int, *, horizon_days: int, count: int, per_length: int = 1
+    end: int, first_event: int, *, horizon_days: int, count: int, per_window: int = 1
 ) -> tuple[Window, ...]:
-    """Up to ``count`` windows, newest first: the newest ends at ``end``, ``per_length`` of them begin in one's length.
+    """Up to ``count`` windows, newest first; the newest ends at ``end``.
 
-    One a length adjoin; more overlap.
+    ``per_window`` of them begin within the length of one: with 1 they adjoin, with more they overlap.
 
     A window needs at least as much past before it as it is long, or its history would say nothing of habits; data too
     short for even one get shorter windows (a quarter of what there is), down to a day.
     """
     horizon = length_s(end, first_event, horizon_days=horizon_days)
-    stride = horizon // per_length
+    stride = horizon // per_window
     found = []
     for position in range(count):
         window = Window(end - position * stride - horizon, end - position * stride)
@@ -72,7 +74,7 @@ def planned(
     adjoining = windows_before(end, first, horizon_days=horizon_days, count=wanted)
     if len(adjoining) >= wanted or n_users * len(adjoining) >= ENOUGH_USERS:
         return adjoining
-    return windows_before(end, first, horizon_days=horizon_days, count=MOST_WINDOWS, per_length=4)
+    return windows_before(end, first, horizon_days=horizon_days, count=MOST_WINDOWS, per_window=OVERLAPPING)
 
 
 def judged(windows: Sequence[Window], n_users: int) -> tuple[Window, ...]:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from index.analysis import sources
 from index.analysis.analysis import Analysis
 from index.defaults import Choice
+from index.ease import EaseForm, EaseSettings, form_of, rank_of
+from index.factorise import AlsSettings, can_factorise
+from index.fit import grouped_by
+from index.neighbours import most_pooled
+from index.segments import makes_segments
+
+# Item columns that are no code family.
+NO_FAMILIES = ("title", "text", "category", "price", "created_at")
 
 
 def choices(analysis: Analysis) -> tuple[Choice, ...]:
@@ -56,39 +63,56 @@ def _history(analysis: Analysis) -> Choice:
         what = "of the windows' positives are of items the user had an event of before the window"
     else:
         seen, what = analysis.repeats.share_seen, "of target events are of items the user had an event of before"
-    return Choice("sources.history", _yes(sources.history_matters(seen)), f"{seen:.1%} {what}")
+    return Choice("sources.history", "yes", f"which says nothing without repeats; {seen:.1%} {what}")
 
 
 def _popular(_: Analysis) -> Choice:
     return Choice("sources.popular", "yes", "the source that always answers")
 
 
+def _as_it_is(name: str, why: str) -> Callable[[Analysis], Choice]:
+    return lambda _: Choice(f"sources.{name}", "yes", why)
+
+
 def _als(analysis: Analysis) -> Choice:
-    sizes = analysis.sizes
-    why = f"from {sizes.n_likers:,} users with a positive"
-    return Choice("sources.als", _yes(min(sizes.n_likers, sizes.n_shared_items) >= 2), why)
+    n_users, n_items = analysis.sizes.n_paired_users, analysis.sizes.n_paired_items
+    why = f"from {n_users:,} users and {n_items:,} items that at least {AlsSettings().least_users} of them share"
+    return Choice("sources.als", _yes(can_factorise(n_users, n_items)), why)
 
 
 def _ease(analysis: Analysis) -> Choice:
-    n_users, n_items = analysis.sizes.n_likers, analysis.sizes.n_shared_items
-    form = sources.ease_form(n_users, n_items)
-    there = f"{n_users:,} users and {n_items:,} items that at least 3 of them share"
+    n_users, n_items, settings = analysis.sizes.n_sharers, analysis.sizes.n_shared_items, EaseSettings()
+    form, rank = form_of(n_users, n_items, settings), rank_of(n_users, n_items, settings)
+    there = f"{n_users:,} users and {n_items:,} items that at least {settings.least_users} of them share"
+    kept = "in full" if rank == min(n_users, n_items) else f"cut to {rank} columns"
     why = {
-        "primal": f"{there}: the matrix of items is the smaller one",
-        "dual": f"{there}: the matrix of users is the smaller one",
-        "truncated": f"{there}: only the {sources.LARGEST_SQUARE:,} most popular items fit into a matrix",
-        "none": f"{there} are too few",
+        EaseForm.PRIMAL: f"{there}: the matrix of items is the smaller one, {kept}",
+        EaseForm.DUAL: f"{there}: the matrix of users is the smaller one, {kept}",
+        EaseForm.HEAD: f"{there}: only the {min(settings.most_items, n_items):,} most used items fit into a matrix",
+        EaseForm.NONE: f"{there} are too few",
     }
     return Choice("sources.ease", form, why[form])
 
 
 def _neighbours(analysis: Analysis) -> Choice:
     n_users = analysis.sizes.n_likers
-    n_kept = sources.n_neighbour_users(n_users)
-    if not n_kept:
-        return Choice("sources.neighbours", "none", "nobody to compare a user with")
-    why = "all with a positive" if n_kept == n_users else f"the latest of {n_users:,}, which bounds the search"
-    return Choice("sources.neighbours", f"{n_kept:,} users", why)
+    n_pooled = most_pooled(n_users)
+    if not n_pooled:
+        return Choice("sources.user-knn", "none", "nobody to compare a user with")
+    why = "those active lately" if n_pooled == n_users else f"the most recently active of {n_users:,}"
+    return Choice("sources.user-knn", f"up to {n_pooled:,} users", why)
+
+
+def _affinity(analysis: Analysis) -> Choice:
+    columns = analysis.coverage.items
+    # In the catalogue's order: category levels, the brand, attributes.
+    families = [name for name in columns if name.startswith("category_")]
+    families += [name for name in columns if name not in (*families, *NO_FAMILIES)]
+    groups = {name: columns[name].n_distinct for name in families}
+    name = grouped_by(groups, analysis.sizes.n_known_items)
+    if not name:
+        return Choice("sources.affinity", "none", "since no category, brand or attribute tells items apart")
+    return Choice("sources.affinity", name, f"{groups[name]:,} groups of {analysis.sizes.n_known_items:,} items")
 
 
 def _content(analysis: Analysis) -> Choice:
@@ -100,19 +124,12 @@ def _content(analysis: Analysis) -> Choice:
 
 
 def _segments(analysis: Analysis) -> Choice:
-    profiled = analysis.coverage.share_of_users_with_profile
-    if profiled < sources.LEAST_PROFILED_SHARE:
-        return Choice("sources.segments", "none", f"{profiled:.1%} of users have a profile")
-    n_users = analysis.sizes.n_known_users
-    names = [
-        name
-        for name, column in analysis.coverage.users.items()
-        if sources.makes_segments(
-            round(column.share_known * n_users), column.n_distinct, is_number=column.kind == "number"
-        )
-    ]
-    why = f"profile columns with {sources.USERS_OF_A_SEGMENT} users a group; {profiled:.1%} of users have a profile"
-    return Choice("sources.segments", ", ".join(names) or "none", why if names else f"no {why}")
+    n_users, profiled = analysis.sizes.n_users, analysis.coverage.share_of_users_with_profile
+    why = f"{profiled:.1%} of users have a profile"
+    if not makes_segments(round(profiled * n_users)):
+        return Choice("sources.segment", "none", why)
+    names = [name for name, column in analysis.coverage.users.items() if column.n_distinct]
+    return Choice("sources.segment", ", ".join(names), why)
 
 
 def _yes(holds: bool) -> str:
@@ -127,7 +144,12 @@ RULES: tuple[Callable[[Analysis], Choice | None], ...] = (
     _popular,
     _als,
     _ease,
+    _as_it_is("item-knn", "items that the same users take"),
     _neighbours,
+    _as_it_is("next", "what users take after an item"),
     _content,
+    _affinity,
     _segments,
+    _as_it_is("first", "what users take for the first time lately"),
+    _as_it_is("trending", "what is taken most, fading over two weeks"),
 )

@@ -13,7 +13,7 @@ import pytest
 Run = Callable[..., Any]
 SECTIONS = {
     "schema": 0,
-    "sizes": 21,
+    "sizes": 24,
     "repeats": 4,
     "item_concentration": 4,
     "user_concentration": 4,
@@ -24,7 +24,7 @@ SECTIONS = {
     "clock": 3,
     "ratings": 0,
     "training": 3,
-    "choices": 13,
+    "choices": 18,
     "warnings": 2,
 }
 

@@ -65,6 +65,6 @@ def test_the_span_is_said_in_days() -> None:
 
 def test_overlapping_windows_of_a_short_horizon_are_a_quarter_of_it_apart() -> None:
     day = 86_400
-    windows = windows_before(100 * day, 0, horizon_days=2, count=5, per_length=4)
+    windows = windows_before(100 * day, 0, horizon_days=2, count=5, per_window=4)
     assert [window.end for window in windows] == [100 * day - i * day // 2 for i in range(5)]
     assert all(window.end - window.start == 2 * day for window in windows)

@@ -46,17 +46,20 @@ def test_choices_of_a_shop_with_habits_and_profiles_but_no_text(shop: Dataset) -
     values = {name: choice.value for name, choice in made.items() if name.startswith(("training.", "sources."))}
     assert values == {
         "training.horizon_days": "28",
-        # 60 users a window are few: as many windows as are tried, overlapping.
         "training.windows": "12",
         "sources.history": "yes",
         "sources.popular": "yes",
         "sources.als": "yes",
         # 60 users, and all 30 items have three of them.
         "sources.ease": "primal",
-        "sources.neighbours": "60 users",
+        "sources.item-knn": "yes",
+        "sources.user-knn": "up to 60 users",
+        "sources.next": "yes",
         "sources.content": "no",
-        # 60 users make two bands of ages, and not three cities of 30.
-        "sources.segments": "age",
+        "sources.affinity": "none",
+        "sources.segment": "age, city",
+        "sources.first": "yes",
+        "sources.trending": "yes",
     }
     assert "events.min_value" not in made
     assert made["sources.ease"].why.startswith("60 users and 30 items")
@@ -70,14 +73,15 @@ def test_choices_of_a_few_ratings_of_different_items(dataset_of: Make, day: Make
     )
     made = by_setting(data)
     assert made["events.min_value"] == Choice("events.min_value", "3", "as configured; 40.0% of ratings are below")
-    # Windows of 2.25 days; only the positives of days 4, 7, 8 and 9 lie in the three, on items never seen before.
+    # Windows of 2.25 days, and every positive in one is on an item never seen before.
     assert made["training.horizon_days"].value == "2.25"
     assert made["training.horizon_days"].why == "a quarter of the 9.0 days there are; 28 would need twice as many"
-    assert (made["sources.history"].value, made["sources.history"].why[:4]) == ("no", "0.0%")
-    assert [made[f"sources.{name}"].value for name in ("als", "ease", "neighbours")] == ["no", "none", "none"]
+    assert made["sources.history"].value == "yes"
+    assert made["sources.history"].why.startswith("which says nothing without repeats; 0.0%")
+    assert [made[f"sources.{name}"].value for name in ("als", "ease", "user-knn")] == ["no", "none", "up to 1 users"]
     assert made["sources.content"].value == "yes"
     assert made["sources.content"].why == "10.0% of events are on items with a text, 1 distinct ones"
-    assert made["sources.segments"].value == "none"
+    assert made["sources.segment"] == Choice("sources.segment", "none", "0.0% of users have a profile")
 
 
 def test_a_day_of_data_has_no_window_and_history_is_judged_on_everything(dataset_of: Make, day: Make) -> None:
@@ -85,13 +89,13 @@ def test_a_day_of_data_has_no_window_and_history_is_judged_on_everything(dataset
     made = by_setting(data)
     assert (made["training.horizon_days"].value, made["training.windows"].value) == ("none", "0")
     assert made["sources.history"].value == "yes"
-    assert made["sources.history"].why.startswith("33.3% of target events")
+    assert made["sources.history"].why.endswith("33.3% of target events are of items the user had an event of before")
 
 
 def test_fewer_windows_than_asked_say_why(dataset_of: Make, day: Make) -> None:
     # 70 days: the second window begins on day 14, and has no 28 days before it.
-    rows = [day("u", "a", 0), day("u", "a", 50), day("v", "b", 70)]
-    made = by_setting(dataset_of(rows, toml="[training]\nwindows = 3\n"))
+    asked = "[training]\nwindows = 3\n"
+    made = by_setting(dataset_of([day("u", "a", 0), day("u", "a", 50), day("v", "b", 70)], toml=asked))
     assert made["training.windows"].value == "1"
     assert made["training.windows"].why == (
         "with 1 users, the newest first; 3 would leave the oldest without a past as long as itself"

@@ -103,12 +103,12 @@ def test_clock(found: Analysis) -> None:
 
 
 def test_windows_of_a_quarter_when_the_data_are_short(found: Analysis) -> None:
-    # 21 days and a second: windows of 453,600 s, which are 5.25 days, and each needs as much past.
+    # 21 days and a second: windows of 453,600 s, which are 5.25 days, a quarter of that apart, and each needs as
+    # much past: nine fit, every fourth adjoins.
     quarter = (END - START) // 4
     assert found.training.days == found.drift.window_days == quarter / DAY == 5.25
-    # Three fit side by side, too few: four begin in each one's length.
     assert [(w.start, w.end) for w in found.training.windows] == [
-        (END - k * (quarter // 4) - quarter, END - k * (quarter // 4)) for k in range(9)
+        (END - quarter - k * (quarter // 4), END - k * (quarter // 4)) for k in range(9)
     ]
     newest, second, third = found.training.windows[::4]
     # u1 takes a, which was owned, and c; then nothing; then a on day 7.

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Callable[[Analysis], Analysis], str]] = {
     "no_positives": (part("sizes", n_positives=0), "no event is a positive: there is nothing to predict"),
     "no_window": (part("training", windows=()), "21.0 days are too short for a training window"),
     "no_ranker": (
-        part("training", windows=(window(200, 60), window(200, 39))),
+        part("training", windows=(window(200, 50), window(200, 49))),
         "99 positives of 400 users, 100 of 30 are needed: no ranker is trained",
     ),
     "few_validated": (
