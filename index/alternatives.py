@@ -64,7 +64,7 @@ class Alternatives:
         return {f"fusion {kind.kind}": self._lists(self._fitted(kind)) for kind in kinds}
 
     def ablations(self, advance: Callable[[str], None] = lambda name: None) -> dict[str, Lists]:
-        """``without <what>``: forests trained and asked with some columns unknown. Minutes: two forests each."""
+        """``without <what>``: forests that never knew some columns, on the same candidates. Minutes each."""
         found = {}
         for what, columns in self._groups():
             advance(what)
@@ -94,6 +94,8 @@ class Alternatives:
                 rankers[one.head.name] = kept
                 continue
             fusion, forest = final(other, self.lesson.frames, self.lesson.names, seed=self.lesson.seed)
+            if fusion.kind != kind.kind:
+                continue  # too little to fit it on: no lists are better than another fusion's under its name
             rankers[one.head.name] = fusion.bound(self.lesson.names, forest)
         return rankers
 

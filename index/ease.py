@@ -17,7 +17,6 @@ from recsys.vector_index import VectorIndex
 
 NAME = "ease"
 N_SAMPLE = 128
-BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def _windows(arguments: argparse.Namespace, stages: Stages) -> list[Scores]:
 
 def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int | None) -> Scores:
     from index.alternatives import Alternatives, Lists
-    from index.build import Builder, build
+    from index.build import build
+    from index.builder import Builder
     from index.cut import Cut
     from index.evaluation import evaluate
     from index.loading import load_for

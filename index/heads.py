@@ -10,7 +10,7 @@ import lightgbm as lgb
 import numpy as np
 
 from index.frames import Frame
-from recsys.arrays import Float64, Int32
+from recsys.arrays import Float64, Int32, Int64
 from recsys.ranker import Forest
 
 # With fewer positives or queries a forest learns noise.
@@ -115,10 +115,18 @@ def train(recipe: Recipe, sample: Frame, *, seed: int) -> Forest:
 
 def top_lists(frame: Frame, scores: Float64, n_queries: int, k: int) -> Int32:
     """The ``k`` best items of each query by ``scores`` (R,): (n_queries, k) int32, -1 where there are fewer."""
-    order = np.lexsort((frame.items, -scores, frame.query))
-    query = frame.query[order]
-    place = np.arange(len(query)) - np.searchsorted(query, query)
-    keep = place < k
-    lists = np.full((n_queries, k), -1, np.int32)
-    lists[query[keep], place[keep]] = frame.items[order][keep]
+    rows = top_rows(frame.query, frame.items, scores, n_queries, k)
+    lists = np.full(rows.shape, -1, np.int32)
+    lists[rows >= 0] = frame.items[rows[rows >= 0]]
     return lists
+
+
+def top_rows(query: Int64, items: Int32, scores: Float64, n_queries: int, k: int) -> Int64:
+    """The rows of the ``k`` best of each query, ties by item: (n_queries, k) int64, -1 where there are fewer."""
+    order = np.lexsort((items, -scores, query))
+    ordered = query[order]
+    place = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+    keep = place < k
+    rows = np.full((n_queries, k), -1, np.int64)
+    rows[ordered[keep], place[keep]] = order[keep]
+    return rows

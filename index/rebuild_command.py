@@ -84,7 +84,8 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     if arguments.snapshots is None:
         raise InputError("name the snapshot folder with --snapshots DIR or RECSYS_SNAPSHOTS")
     # Imported here: --help must not wait for tables, forests and encoders.
-    from index.build import Builder, build
+    from index.build import build
+    from index.builder import Builder
     from index.gates import gates_of, refuse_failed
     from index.loading import load_for
     from index.progress import Stages

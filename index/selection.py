@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -111,7 +112,8 @@ def choose(
     default = next(iter(ndcg))
     best = max(ndcg, key=lambda label: float(ndcg[label].mean()))
     gain = ndcg[best] - ndcg[default]
-    error = float(gain.std()) / max(len(gain), 1) ** 0.5
+    # One user has no spread to tell luck by.
+    error = float(gain.std(ddof=1)) / len(gain) ** 0.5 if len(gain) > 1 else math.inf
     label = best if float(gain.mean()) > CONVINCING * error else default
     why = f"{label}: NDCG@10 {ndcg[label].mean():.4f} over {len(gain)} users of {n_common} windows"
     runner_up = max((other for other in ndcg if other != label), key=lambda o: float(ndcg[o].mean()), default=None)

@@ -12,10 +12,12 @@ import numpy as np
 from index.frames import Frame
 from index.heads import rows_of
 from index.selection import Chosen, Labelled, lists_of
-from recsys.arrays import Bool, Int32
+from recsys.arrays import Bool
 from recsys.ask import Ask, resolve
 from recsys.evaluation.metrics import per_user
+from recsys.evaluation.truth import Truth
 from recsys.model import Snapshot
+from recsys.ranker import Ranker
 from recsys.sources.protocol import Scorer
 
 MOST_USERS = 600
@@ -66,15 +68,15 @@ def worths(
         if one.ranker is None or not len(truth):
             continue
         # Some of the users tell as much: what is looked for is whether a source is worth nothing.
-        some = newest.frame.query % -(-len(newest.asked) // MOST_USERS) == 0
-        rows = rows_of(one.head, newest.frame.where(some))
-        asked = newest.asked.users[:: -(-len(newest.asked) // MOST_USERS)]
-        n_items = len(snapshot.catalogue)
+        every = -(-len(newest.asked) // MOST_USERS)
+        truth = truth.among(newest.asked.users[::every])
+        rows = rows_of(one.head, newest.frame.where(newest.frame.query % every == 0))
+        if not len(truth):
+            continue
 
-        def ndcg(part: Frame, one: Chosen = one, asked: Int32 = asked, n_items: int = n_items) -> float:
-            assert one.ranker is not None
-            truth = newest.truths[one.head.task].among(asked)
-            return float(per_user(lists_of(part, one.ranker, newest.asked, truth), truth, n_items)["ndcg@10"].mean())
+        def ndcg(part: Frame, ranker: Ranker = one.ranker, truth: Truth = truth) -> float:
+            lists = lists_of(part, ranker, newest.asked, truth)
+            return float(per_user(lists, truth, len(snapshot.catalogue))["ndcg@10"].mean())
 
         with_all[one.head.task] = ndcg(rows)
         for name in costs:

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from index.build import Builder, build
+from index.build import build
+from index.builder import Builder
 from index.evaluation import TASKS, Cut, _exposure
 from index.loading import load_for
 from index.progress import Stages

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from index.build import Builder
+from index.builder import Builder
 from index.cut import Cut
 from index.dataset import Dataset, load
 from index.evaluation import evaluate

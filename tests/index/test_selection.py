@@ -3,11 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from index.frames import Frame
 from index.heads import Head, Recipe
-from index.policy_weights import best_of_each
 from index.selection import Labelled, choose, final
 from index.tuning import Budget, tune
 from index.windows import Window
@@ -73,11 +71,11 @@ def test_nothing_is_judged_by_what_ended_after_it_began() -> None:
     assert not any(label.startswith(("forest", "stacked", "linear")) for label in chosen.scores)
 
 
-def test_pools_are_best_first_with_holes_at_the_end() -> None:
-    items, scores = best_of_each(np.array([0, 0, 2]), frozen([4, 7, 1], np.int32), np.array([0.1, 0.9, 0.5]), 3)
-    assert items[:, :2].tolist() == [[7, 4], [-1, -1], [1, -1]]
-    assert scores[0, :2].tolist() == pytest.approx([0.9, 0.1])
-    assert np.isnan(scores[1]).all()
+def test_one_user_s_luck_changes_no_default() -> None:
+    windows = [labelled(100, 1, hidden=True, n_queries=1)]
+    chosen = choose(HEAD, windows, NAMES, N_ITEMS, seed=0)
+    assert chosen.n_users == 1
+    assert chosen.contender.fusion.kind == RECIPROCAL_RANK
 
 
 def test_a_search_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.frames import Frame
+from index.worth import LEAST_GAIN, Worth, dropped, source_of, without
+
+NAMES = ("a_rank", "b_rank", "a_score", "b_closeness", "own_count")
+NAN = np.nan
+
+
+@pytest.fixture
+def frame() -> Frame:
+    """Found by a alone, by b alone, by both."""
+    features = [[0, NAN, 5, 0.1, 1], [NAN, 3, NAN, 0.2, 2], [1, 4, 6, 0.3, 3]]
+    return Frame(
+        features=np.array(features, np.float32),
+        labels=np.array([True, False, True]),
+        new=np.ones(3, bool),
+        query=np.array([0, 0, 1]),
+        items=np.array([7, 8, 9], np.int32),
+    )
+
+
+def test_without_a_source_its_own_candidates_go_and_its_columns_are_unknown(frame: Frame) -> None:
+    left = without(frame, NAMES, {"a"})
+    assert left.items.tolist() == [8, 9]
+    assert np.isnan(left.features[:, [0, 2]]).all()
+    assert left.features[:, [1, 3, 4]].tolist() == frame.features[1:, [1, 3, 4]].tolist()
+    assert frame.features[2, 0] == 1  # the frame itself stays
+
+
+def test_a_dropped_source_leaves_rows_as_if_it_had_never_been_asked(frame: Frame) -> None:
+    left = dropped(frame, NAMES, ("a_rank", "a_score", "own_count"))
+    assert left.items.tolist() == [7, 9]
+    assert left.features.tolist() == [[0, 5, 1], [1, 6, 3]]
+    assert left.labels.tolist() == [True, True]
+
+
+def test_features_know_their_source() -> None:
+    assert [source_of(name) for name in (*NAMES, "user-knn_rank")] == ["a", "b", "a", "b", "", "user-knn"]
+
+
+def test_a_source_pays_by_what_it_wins_and_some_always_stay() -> None:
+    assert not Worth("next", {}, LEAST_GAIN / 2, cost_ms=0.0).pays
+    assert Worth("next", {}, LEAST_GAIN, cost_ms=99.0).pays
+    assert Worth("popular", {}, -1.0, cost_ms=99.0).pays
