@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from index.build import profiles_of
+from index.builder import profiles_of
 from index.dataset import Dataset, load
 from index.slices import slices_of
 from recsys.arrays import frozen
