@@ -75,8 +75,10 @@ class Builder:
 
     def snapshot(self, interactions: Interactions, at: int) -> Snapshot:
         """Everything fitted on ``interactions``, which lie before ``at``, without rankers."""
-        seed = self.dataset.settings.training.seed
-        return self.with_rankers(fit(self.timeless, interactions, len(self.users), at=at, seed=seed), interactions)
+        settings, n_users = self.dataset.settings, len(self.users)
+        off = frozenset(settings.sources.off)
+        model = fit(self.timeless, interactions, n_users, at=at, seed=settings.training.seed, off=off)
+        return self.with_rankers(model, interactions)
 
     def with_rankers(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from index.ease import EaseSettings, fit_ease
 from index.factorise import AlsSettings, factorise, preferences
 from index.neighbours import followers, item_neighbours, user_neighbours
 from index.segments import fit_segments
+from index.settings import OPTIONAL_SOURCES as OPTIONAL
 from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.context import Context
@@ -57,8 +58,19 @@ class Timeless:
         return cls(catalogue, profiles, vectors, text_of, VectorIndex.build(vectors, sample=sample, seed=seed))
 
 
-def fit(timeless: Timeless, interactions: Interactions, n_users: int, *, at: int, seed: int) -> Model:
-    """Sources and context as of ``at`` from ``interactions``, all of which lie before it."""
+def fit(
+    timeless: Timeless,
+    interactions: Interactions,
+    n_users: int,
+    *,
+    at: int,
+    seed: int,
+    off: Set[str] = frozenset(),
+) -> Model:
+    """Sources and context as of ``at`` from ``interactions``, all of which lie before it.
+
+    off: of ``OPTIONAL``, the sources that are not to be fitted.
+    """
     n_items = len(timeless.catalogue)
     catalogue = replace(timeless.catalogue, prices=prices_as_of(timeless.catalogue.prices, interactions))
     statistics = ItemStatistics.fit(interactions, n_items, at)
@@ -75,29 +87,41 @@ def fit(timeless: Timeless, interactions: Interactions, n_users: int, *, at: int
         factors=factors.model if factors else None,
         texts=content.texts if content else None,
     )
-    more = _more(timeless, context, interactions, n_users, at=at, seed=seed)
+    more = _more(timeless, context, interactions, n_users, at=at, seed=seed, off=off)
     return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content, more)
 
 
 def _more(
-    timeless: Timeless, context: Context, interactions: Interactions, n_users: int, *, at: int, seed: int
+    timeless: Timeless,
+    context: Context,
+    interactions: Interactions,
+    n_users: int,
+    *,
+    at: int,
+    seed: int,
+    off: Set[str],
 ) -> tuple[StoredSource, ...]:
     """Collaborative and popularity sources beside matrix factorisation; those the data has nothing for are left out."""
     statistics, n_items = context.statistics, len(context.catalogue)
     table = preferences(interactions, n_users, n_items, at)
-    users_12w = np.expm1(statistics.column("users_12w"))
-    groups = _groups(context)
-    found: list[StoredSource | None] = [
-        fit_ease(table, settings=EaseSettings(), seed=seed),
-        item_neighbours(table),
-        user_neighbours(table, interactions, at),
-        followers(interactions, n_items),
-        AffinityPopular.of(groups, frozen(users_12w, np.float32)) if groups is not None else None,
-        fit_segments(timeless.profiles, interactions, n_items, at),
-        Popular.of(statistics.column("first_chance_8w"), "first"),
-        Popular.of(statistics.column("popularity_2w"), "trending"),
-    ]
+    fits: Mapping[str, Callable[[], StoredSource | None]] = {
+        "ease": lambda: fit_ease(table, settings=EaseSettings(), seed=seed),
+        "item-knn": lambda: item_neighbours(table),
+        "user-knn": lambda: user_neighbours(table, interactions, at),
+        "next": lambda: followers(interactions, n_items),
+        "affinity": lambda: _affinity(context),
+        "segment": lambda: fit_segments(timeless.profiles, interactions, n_items, at),
+        "first": lambda: Popular.of(statistics.column("first_chance_8w"), "first"),
+        "trending": lambda: Popular.of(statistics.column("popularity_2w"), "trending"),
+    }
+    found = [fits[name]() for name in OPTIONAL if name not in off]
     return tuple(source for source in found if source is not None)
+
+
+def _affinity(context: Context) -> AffinityPopular | None:
+    groups = _groups(context)
+    users_12w = np.expm1(context.statistics.column("users_12w"))
+    return AffinityPopular.of(groups, frozen(users_12w, np.float32)) if groups is not None else None
 
 
 def _groups(context: Context) -> Int32 | None:

@@ -24,6 +24,17 @@ GATE_NAMES: tuple[str, ...] = (
     "finite",
     "max_bytes",
 )
+# Sources a shop can do without, in the order of their feature columns; the others feed features that nothing replaces.
+OPTIONAL_SOURCES: tuple[str, ...] = (
+    "ease",
+    "item-knn",
+    "user-knn",
+    "next",
+    "affinity",
+    "segment",
+    "first",
+    "trending",
+)
 # Canonical column names by table; the first is required, events need the first four.
 EVENT_COLUMNS = (
     "user_id",
@@ -115,6 +126,13 @@ class FeatureSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """off: of ``OPTIONAL_SOURCES``, those that are never fitted."""
+
+    off: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole recsys.toml; ``Settings()`` is an empty one. ``gates``: threshold by gate name, only those given."""
 
@@ -125,6 +143,7 @@ class Settings:
     cleaning: CleaningSettings = CleaningSettings()
     training: TrainingSettings = TrainingSettings()
     features: FeatureSettings = FeatureSettings()
+    sources: SourceSettings = SourceSettings()
     gates: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -190,6 +209,16 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_text(one, f"{name}[{position}]") for position, one in enumerate(value)))
 
 
+def _some_of(allowed: tuple[str, ...]) -> _Reader:
+    def read(value: Any, name: str) -> tuple[str, ...]:
+        for one in (found := _texts(value, name)):
+            if one not in allowed:
+                raise InputError(f"{name} has {one!r}; allowed are {', '.join(allowed)}")
+        return found
+
+    return read
+
+
 def _types(value: Any, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(canonical_type(one) for one in _texts(value, name)))
 
@@ -245,5 +274,6 @@ _SECTIONS: Mapping[str, _Reader] = {
         TrainingSettings, seed=_whole(0, 2**31 - 1), windows=_whole(1, 52), horizon_days=_whole(1, 3_650)
     ),
     "features": _table(FeatureSettings, codes=_texts),
+    "sources": _table(SourceSettings, off=_some_of(OPTIONAL_SOURCES)),
     "gates": lambda values, name: _section(dict, values, name, dict.fromkeys(GATE_NAMES, _number())),
 }

@@ -92,3 +92,10 @@ def test_fitting_again_gives_the_same_model() -> None:
     assert first is not None
     assert again is not None
     assert first.model.factors.tobytes() == again.model.factors.tobytes()
+
+
+@pytest.mark.parametrize("name", ["ease", "item-knn", "user-knn", "next", "first", "trending"])
+def test_a_source_that_is_off_is_not_fitted(name: str) -> None:
+    whole = fit(timeless_of(None, None), table_of(ROWS), N_USERS, at=NOW, seed=0)
+    model = fit(timeless_of(None, None), table_of(ROWS), N_USERS, at=NOW, seed=0, off={name})
+    assert list(model.sources) == [one for one in whole.sources if one != name]

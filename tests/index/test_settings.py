@@ -33,6 +33,8 @@ windows = 2
 horizon_days = 14
 [features]
 codes = []
+[sources]
+off = ["segment", "ease"]
 [gates]
 min_rows = 100
 """
@@ -56,6 +58,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (settings.cleaning.max_rejected_share, settings.cleaning.future_tolerance_days) == (0.0, 0.5)
     assert (settings.training.seed, settings.training.windows, settings.training.horizon_days) == (11, 2, 14)
     assert settings.features.codes == ()
+    assert settings.sources.off == ("segment", "ease")
     assert settings.gates == {"min_rows": 100.0}
 
 
@@ -95,6 +98,7 @@ def test_settings_survive_json(tmp_path: Path) -> None:
         ("[events]\ntarget_types = [3]\n", "events.target_types[0] must be a text that is not empty, got 3"),
         ("[events]\nweights = { view = -1 }\n", "events.weights.view must be a number of at least 0, got -1"),
         ("[encoder]\nmodel = ''\n", "encoder.model must be a text that is not empty"),
+        ("[sources]\noff = ['als']\n", "sources.off has 'als'; allowed are ease, item-knn"),
         ("[training\n", "is not valid TOML"),
     ],
 )
