@@ -13,8 +13,10 @@ from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_o
 from index.heads import HEADS
 from index.policy_weights import PolicyWeights, choose_weights
 from index.selection import Chosen, Labelled, choose, final
+from index.settings import Settings
+from index.source_search import n_fits, search
 from index.tuning import Budget, tune
-from index.windows import judged, planned, span, truth_in
+from index.windows import Window, judged, planned, span, truth_in
 from index.worth import Worth, worths
 from index.worth import dropped as rows_without
 from recsys.fusion import Fusion
@@ -28,11 +30,13 @@ Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 class Built:
     """A snapshot in memory, and how it came about.
 
-    validation: task -> name -> metric -> mean over users of the judged windows, {} without one · n_validated: how many
-    users that is · worths: of the sources · policies: by serving config · lesson: what rankers were trained on.
+    settings: with what events were found to weigh · validation: task -> name -> metric -> mean over users of the judged
+    windows, {} without one · n_validated: how many users that is · worths: of the sources · policies: by serving
+    config · lesson: what rankers were trained on.
     """
 
     snapshot: Snapshot
+    settings: Settings
     validation: Tasks
     gates: tuple[Gate, ...]
     notes: tuple[str, ...]
@@ -62,11 +66,14 @@ def build(builder: Builder, *, end: int, budget: Budget | None = None) -> Built:
 
 
 def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
+    windows, to_judge = _plan(builder, end)
+    builder, notes = _fitting(builder, windows, to_judge)
     everything, stages, seed = builder.dataset.interactions, builder.stages, builder.dataset.settings.training.seed
-    learnt = _learn(builder, end)
+    learnt = _learn(builder, windows, to_judge)
     with stages.stage("fit sources on everything"):
         last = builder.snapshot(everything, end)
-    chosen, notes = _choose(builder, learnt, budget)
+    chosen, more = _choose(builder, learnt, budget)
+    notes += more
     table, weights = _weigh(builder, learnt, chosen)
     unpaid = {worth.source for worth in table if not worth.pays}
     if unpaid:
@@ -99,16 +106,33 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
             f"gates on NDCG@10 are not judged: the newest windows have {n_validated} users, {LEAST_VALIDATED} are "
             "needed (a limit given in recsys.toml is always judged)"
         )
-    return Built(snapshot, validation, gates, tuple(notes), n_validated, table, weights, lesson)
+    return Built(
+        snapshot, builder.dataset.settings, validation, gates, tuple(notes), n_validated, table, weights, lesson
+    )
 
 
-def _learn(builder: Builder, end: int) -> _Learnt:
-    """The rows of every planned window in which something happened."""
+def _plan(builder: Builder, end: int) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+    """The windows to learn from, newest first, and those of them to judge by."""
     training, everything = builder.dataset.settings.training, builder.dataset.interactions
     n_items = len(builder.dataset.item_ids)
     windows = planned(everything, end, n_items, horizon_days=training.horizon_days, count=training.windows)
     to_judge = judged(windows, len(truth_in(everything, windows[0], n_items)) if windows else 0)
     builder.stages.print(f"windows: {span(windows)}; {len(to_judge)} of them to judge by")
+    return windows, to_judge
+
+
+def _fitting(builder: Builder, windows: Sequence[Window], to_judge: Sequence[Window]) -> tuple[Builder, list[str]]:
+    """The builder with the settings of its sources, chosen on the newest window that nothing else is judged by."""
+    if not windows:
+        return builder, []
+    window = next((one for one in windows if one.end <= to_judge[-1].start), to_judge[-1])
+    with builder.stages.stage("choose how sources are fitted", total=n_fits(builder)) as step:
+        fitting, said = search(builder, window, step.advance)
+    return builder.fitting_by(fitting), said
+
+
+def _learn(builder: Builder, windows: Sequence[Window], to_judge: Sequence[Window]) -> _Learnt:
+    """The rows of every window in which something happened."""
     labelled: list[Labelled] = []
     names: tuple[str, ...] = ()
     newest: Snapshot | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from index.dataset import Codes, Dataset
 from index.dataset import Profiles as ProfileTable
 from index.embed import embed
 from index.fit import Timeless, fit
+from index.fit_settings import USUAL, FitSettings
 from index.frames import frame_of
 from index.heads import HEADS
 from index.policy_weights import PolicyWeights
@@ -49,6 +50,7 @@ class Builder:
     users: IdMap
     timeless: Timeless
     stages: Stages
+    fitting: FitSettings = USUAL
 
     @classmethod
     def of(cls, dataset: Dataset, *, cache: Path, stages: Stages) -> Builder:
@@ -73,11 +75,16 @@ class Builder:
         )
         return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages)
 
+    def fitting_by(self, fitting: FitSettings) -> Builder:
+        """The same that fits sources by ``fitting``; what events weigh is changed in the data and in its settings."""
+        return replace(self, fitting=fitting, dataset=self.dataset.weighing_others(fitting.others_weigh))
+
     def snapshot(self, interactions: Interactions, at: int) -> Snapshot:
         """Everything fitted on ``interactions``, which lie before ``at``, without rankers."""
         settings, n_users = self.dataset.settings, len(self.users)
         off = frozenset(settings.sources.off)
-        model = fit(self.timeless, interactions, n_users, at=at, seed=settings.training.seed, off=off)
+        seed = settings.training.seed
+        model = fit(self.timeless, interactions, n_users, at=at, seed=seed, off=off, settings=self.fitting)
         return self.with_rankers(model, interactions)
 
     def with_rankers(

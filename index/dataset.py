@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ class Dataset:
     user_ids, item_ids: ascending by UTF-8 bytes, position = number; users are those with events or a profile, items
     those in the catalogue or in events · kinds (n,) unsigned, values (n,) float32 (NaN unknown; None when no event has
     one): of each interaction, ``event_types[kind]`` and what the user rated · settings: with nothing left open ·
-    choices: which defaults were worked out. 15 million events take 0.5 GB here; reading and cleaning them peaks below
-    6 GB.
+    choices: which defaults were worked out · weights_given: the settings say what events weigh. 15 million events take
+    0.5 GB here; reading and cleaning them peaks below 6 GB.
     """
 
     user_ids: list[str]
@@ -47,6 +47,18 @@ class Dataset:
     report: CleaningReport
     settings: Settings
     choices: tuple[Choice, ...]
+    weights_given: bool = False
+
+    def weighing_others(self, factor: float) -> Dataset:
+        """The same with ``factor`` on the weights of events that are not of a target type, in the settings too."""
+        if factor == 1.0:
+            return self
+        events = self.settings.events
+        weights = {
+            kind: weight if kind in events.target_types else weight * factor for kind, weight in events.weights.items()
+        }
+        settings = replace(self.settings, events=replace(events, weights=weights))
+        return replace(self, interactions=self.interactions.weighing_others(factor), settings=settings)
 
 
 def load(folder: Path, settings_path: Path | None = None, *, now: int, until: int | None = None) -> Dataset:
@@ -63,6 +75,7 @@ def load(folder: Path, settings_path: Path | None = None, *, now: int, until: in
 
 def number(cleaned: Clean, settings: Settings) -> Dataset:
     """The dataset of cleaned tables."""
+    weights_given = bool(settings.events.weights)
     settings, choices = work_out_defaults(settings, cleaned.events, cleaned.items)
     user_ids = _ids("user_id", cleaned.events, cleaned.users)
     item_ids = _ids("item_id", cleaned.events, cleaned.items)
@@ -87,6 +100,7 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
         report=cleaned.report,
         settings=settings,
         choices=choices,
+        weights_given=weights_given,
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.ease import EaseSettings, fit_ease
+from index.ease import fit_ease
 from index.factorise import AlsSettings, factorise, preferences
+from index.fit_settings import USUAL, FitSettings
 from index.neighbours import followers, item_neighbours, user_neighbours
 from index.segments import fit_segments
 from index.settings import OPTIONAL_SOURCES as OPTIONAL
@@ -66,6 +67,7 @@ def fit(
     at: int,
     seed: int,
     off: Set[str] = frozenset(),
+    settings: FitSettings = USUAL,
 ) -> Model:
     """Sources and context as of ``at`` from ``interactions``, all of which lie before it.
 
@@ -75,7 +77,7 @@ def fit(
     catalogue = replace(timeless.catalogue, prices=prices_as_of(timeless.catalogue.prices, interactions))
     statistics = ItemStatistics.fit(interactions, n_items, at)
     popularity = statistics.column("users_4w") + 1e-3 * statistics.column("users_all")
-    factors = _factors(interactions, n_users, n_items, at=at, seed=seed)
+    factors = fit_factors(interactions, n_users, n_items, at=at, settings=settings.als, seed=seed)
     content = None
     if timeless.vectors is not None and timeless.text_of is not None and timeless.text_index is not None:
         texts = TextVectors.of(timeless.vectors, timeless.text_of, statistics.column("users_12w"))
@@ -87,7 +89,7 @@ def fit(
         factors=factors.model if factors else None,
         texts=content.texts if content else None,
     )
-    more = _more(timeless, context, interactions, n_users, at=at, seed=seed, off=off)
+    more = _more(timeless, context, interactions, n_users, at=at, seed=seed, off=off, settings=settings)
     return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content, more)
 
 
@@ -100,13 +102,14 @@ def _more(
     at: int,
     seed: int,
     off: Set[str],
+    settings: FitSettings,
 ) -> tuple[StoredSource, ...]:
     """Collaborative and popularity sources beside matrix factorisation; those the data has nothing for are left out."""
     statistics, n_items = context.statistics, len(context.catalogue)
     table = preferences(interactions, n_users, n_items, at)
     fits: Mapping[str, Callable[[], StoredSource | None]] = {
-        "ease": lambda: fit_ease(table, settings=EaseSettings(), seed=seed),
-        "item-knn": lambda: item_neighbours(table),
+        "ease": lambda: fit_ease(table, settings=settings.ease, seed=seed),
+        "item-knn": lambda: item_neighbours(table, similarity=settings.similarity),
         "user-knn": lambda: user_neighbours(table, interactions, at),
         "next": lambda: followers(interactions, n_items),
         "affinity": lambda: _affinity(context),
@@ -140,8 +143,11 @@ def grouped_by(n_groups: Mapping[str, int], n_items: int) -> str:
     return chosen
 
 
-def _factors(interactions: Interactions, n_users: int, n_items: int, *, at: int, seed: int) -> Factors | None:
-    found = factorise(interactions, n_users, n_items, at=at, settings=AlsSettings(), seed=seed)
+def fit_factors(
+    interactions: Interactions, n_users: int, n_items: int, *, at: int, settings: AlsSettings, seed: int
+) -> Factors | None:
+    """Matrix factorisation as a source; None when too little is known for one."""
+    found = factorise(interactions, n_users, n_items, at=at, settings=settings, seed=seed)
     if found is None:
         return None
     vectors = np.ascontiguousarray(found.model.factors[found.items])

@@ -178,7 +178,7 @@ def _commit(
         event_window_start=int(dataset.interactions.times.min()),
         event_window_end=snapshot.last_event_at,
         seed=dataset.settings.training.seed,
-        config=dataset.settings.to_json(),
+        config=built.settings.to_json(),
         features=snapshot.feature_names,
         packages={name: version(name) for name in PACKAGES},
         gates=gates,

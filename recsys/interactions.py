@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,13 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def weighing_others(self, factor: float) -> Interactions:
+        """The same with ``factor`` on the weights of rows that are not of a target type."""
+        if factor == 1.0:
+            return self
+        weights = np.where(self.targets, self.weights, self.weights * np.float32(factor))
+        return replace(self, weights=frozen(weights, np.float32))
 
     def before(self, at: int) -> Interactions:
         """The rows strictly before ``at`` (epoch seconds), in the same order."""

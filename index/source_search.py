@@ -1,0 +1,167 @@
+"""Chooses how sources are fitted, by what each finds alone on a window of the past after being fitted before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+from scipy.sparse import csr_matrix
+
+from index.builder import Builder
+from index.ease import EaseSettings, fit_ease
+from index.factorise import AlsSettings, preferences
+from index.fit import fit, fit_factors
+from index.fit_settings import USUAL, FitSettings
+from index.neighbours import Similarity, item_neighbours
+from index.scoring import lists_of_source
+from index.settings import OPTIONAL_SOURCES
+from index.windows import Window, sampled, truth_in
+from recsys.arrays import Float64
+from recsys.evaluation.metrics import per_user
+from recsys.evaluation.truth import Truth
+from recsys.interactions import Interactions
+from recsys.model import Model
+from recsys.sources.stored import StoredSource
+
+Setting = TypeVar("Setting")
+
+# Another setting takes the usual one's place when it is better by this many standard errors of the paired difference.
+CONVINCING = 1.0
+# With fewer users the differences are luck; more make them no surer than they need be.
+LEAST_USERS = 100
+MOST_USERS = 2_000
+
+# The usual setting first.
+EASE = tuple(EaseSettings(regularisation=value) for value in (3.0, 10.0, 30.0))
+ALS = (AlsSettings(), AlsSettings(128, 1.0, 10.0), AlsSettings(32, 1.0, 1.0))
+SIMILARITIES = (Similarity.COSINE, Similarity.JACCARD, Similarity.PEARSON)
+# What events that are not predicted (views, carts) weigh, as a multiple of their usual weights.
+OTHERS_WEIGH = (1.0, 0.3, 3.0)
+
+
+def search(
+    builder: Builder, window: Window, advance: Callable[[int], None] = lambda n: None
+) -> tuple[FitSettings, list[str]]:
+    """The settings that find most in ``window``, and what to say of those that are not the usual ones.
+
+    Judged by NDCG@10 on what is new to the user (on everything where nothing is), each source alone. ``advance``
+    hears of each fit, of ``n_fits`` at most.
+    """
+    first = _Trial.of(builder, window)
+    if first is None:
+        return USUAL, []
+    said: list[str] = []
+    # First of all, for the others are fitted on what this one decides.
+    factor = 1.0
+    if weights_open(builder):
+        factor = _best(OTHERS_WEIGH, lambda f: first.under(f).of_neighbours(SIMILARITIES[0]), said, _views, advance)
+    trial = first.under(factor)
+    off = builder.dataset.settings.sources.off
+    ease, similarity = EASE[0], SIMILARITIES[0]
+    if "ease" not in off:
+        ease = _best(EASE, trial.of_ease, said, lambda s: f"EASE with regularisation {s.regularisation:g}", advance)
+    if "item-knn" not in off:
+        similarity = _best(SIMILARITIES, trial.of_neighbours, said, lambda s: f"item neighbours by {s}", advance)
+    als = _best(ALS, trial.of_factors, said, lambda s: f"ALS with {s.factors} factors, alpha {s.alpha:g}", advance)
+    return FitSettings(ease=ease, als=als, similarity=similarity, others_weigh=factor), said
+
+
+def weights_open(builder: Builder) -> bool:
+    """Whether there are events that are not predicted, and nobody has said what they weigh."""
+    return not builder.dataset.weights_given and not builder.dataset.interactions.targets.all()
+
+
+def n_fits(builder: Builder) -> int:
+    """How often ``search`` fits a source at most."""
+    return len(EASE) + len(SIMILARITIES) + len(ALS) + (len(OTHERS_WEIGH) if weights_open(builder) else 0)
+
+
+def _best(
+    settings: Sequence[Setting],
+    judge: Callable[[Setting], Float64 | None],
+    said: list[str],
+    name: Callable[[Setting], str],
+    advance: Callable[[int], None],
+) -> Setting:
+    """The setting with the most NDCG@10, the first unless another is convincingly better; None = cannot be fitted."""
+    found: list[tuple[Setting, Float64]] = []
+    for setting in settings:
+        ndcg = judge(setting)
+        advance(1)
+        if ndcg is not None:
+            found.append((setting, ndcg))
+    if not found or found[0][0] is not settings[0]:
+        return settings[0]
+    usual = found[0][1]
+    best, ndcg = max(found, key=lambda one: float(one[1].mean()))
+    gain = ndcg - usual
+    if float(gain.mean()) <= CONVINCING * float(gain.std(ddof=1)) / len(gain) ** 0.5:
+        return settings[0]
+    said.append(f"{name(best)}: NDCG@10 alone {ndcg.mean():.4f}, by the usual setting {usual.mean():.4f}")
+    return best
+
+
+def _views(factor: float) -> str:
+    return f"events that are not predicted weigh {factor:g} times as usual"
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A window, everything before it, who is asked, and the model that sources are tried in."""
+
+    builder: Builder
+    window: Window
+    past: Interactions
+    truth: Truth
+    config: str
+    model: Model
+
+    @classmethod
+    def of(cls, builder: Builder, window: Window) -> _Trial | None:
+        """None when there are too few users to tell by."""
+        dataset, at = builder.dataset, window.start
+        n_items, seed = len(dataset.item_ids), dataset.settings.training.seed
+        past = dataset.interactions.before(at)
+        truth = truth_in(dataset.interactions, window, n_items)
+        novel = truth.without(past.users[past.targets], past.items[past.targets], n_items)
+        config = "discover" if len(novel) >= LEAST_USERS else "home"
+        truth = sampled(novel if config == "discover" else truth, MOST_USERS, seed)
+        if len(truth) < LEAST_USERS:
+            return None
+        model = fit(builder.timeless, past, len(dataset.user_ids), at=at, seed=seed, off=frozenset(OPTIONAL_SOURCES))
+        return cls(builder, window, past, truth, config, model)
+
+    def under(self, factor: float) -> _Trial:
+        """The same with other weights for what is not predicted."""
+        return self if factor == 1.0 else replace(self, past=self.past.weighing_others(factor))
+
+    @cached_property
+    def table(self) -> csr_matrix:
+        dataset = self.builder.dataset
+        return preferences(self.past, len(dataset.user_ids), len(dataset.item_ids), self.window.start)
+
+    def of_ease(self, settings: EaseSettings) -> Float64 | None:
+        return self._alone(fit_ease(self.table, settings=settings, seed=self._seed))
+
+    def of_neighbours(self, similarity: Similarity) -> Float64 | None:
+        return self._alone(item_neighbours(self.table, similarity=similarity))
+
+    def of_factors(self, settings: AlsSettings) -> Float64 | None:
+        n_users, n_items = self.table.shape
+        found = fit_factors(self.past, n_users, n_items, at=self.window.start, settings=settings, seed=self._seed)
+        return None if found is None else self._ndcg(replace(self.model, factors=found), found.name)
+
+    def _alone(self, source: StoredSource | None) -> Float64 | None:
+        return None if source is None else self._ndcg(replace(self.model, more=(source,)), source.name)
+
+    def _ndcg(self, model: Model, source: str) -> Float64:
+        snapshot = self.builder.with_rankers(model, self.past)
+        lists = lists_of_source(snapshot, source, self.config, self.truth.users, at=self.window.start)
+        values: Float64 = per_user(lists, self.truth, len(self.builder.dataset.item_ids))["ndcg@10"]
+        return values
+
+    @property
+    def _seed(self) -> int:
+        return self.builder.dataset.settings.training.seed
