@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from index.analysis import concentration
-from index.analysis.baskets import Baskets
 from index.analysis.clock import Clock
 from index.analysis.cold import Cold
 from index.analysis.concentration import Concentration
@@ -20,6 +19,7 @@ from index.analysis.ratings import Ratings
 from index.analysis.repeats import Repeats
 from index.analysis.sizes import Sizes
 from index.analysis.training import Training
+from index.baskets import Baskets
 from index.dataset import Dataset
 from index.defaults import Choice
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.analysis.baskets import starts_anew
+from index.baskets import starts_anew
 from recsys.decay import DAY_S
 from recsys.interactions import Interactions
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.analysis.baskets import Baskets
 from index.analysis.pairs import Pairs
 from index.analysis.spread import share
+from index.baskets import Baskets
 from recsys.arrays import Int64
 from recsys.decay import DAY_S
 from recsys.interactions import Interactions

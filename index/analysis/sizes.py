@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.analysis.baskets import Baskets
 from index.analysis.pairs import NEVER, Pairs
 from index.analysis.spread import Quantiles
+from index.baskets import Baskets
 from index.dataset import Dataset
 from index.ease import EaseSettings
 from index.factorise import AlsSettings

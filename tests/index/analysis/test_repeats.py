@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from index.analysis.baskets import Baskets
 from index.analysis.pairs import Pairs
 from index.analysis.repeats import Repeats
+from index.baskets import Baskets
 
 Make = Callable[..., Any]
 

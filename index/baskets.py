@@ -43,8 +43,10 @@ class Baskets:
         return np.logical_or.reduceat(holds, self.starts)
 
 
-def starts_anew(users: Int32, times: Int64) -> Bool:
-    """Where (n,) in a sorted table another user or time than in the row before begins."""
+def starts_anew(users: Int32, times: Int64, gap_s: int = 0) -> Bool:
+    """Where (n,) in a table by user, newest first, another user than in the row before or a time more than ``gap_s``
+    seconds earlier begins.
+    """
     anew = np.ones(len(users), bool)
-    anew[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
+    anew[1:] = (users[1:] != users[:-1]) | (times[:-1] - times[1:] > gap_s)
     return anew
