@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Bool, Float32, Float64, Int64
+from recsys.arrays import Bool, Float32, Float64, Int32, Int64
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -63,8 +63,13 @@ class Groups:
 
     def find(self, keys: Int64) -> tuple[Int64, Bool]:
         """Group position of each of ``keys`` (m,) and whether it exists (m,); positions of missing keys are 0."""
-        if not len(self.keys):
-            return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
-        position = np.searchsorted(self.keys, keys)
-        position[position == len(self.keys)] = 0
-        return position, self.keys[position] == keys
+        return positions(self.keys, keys)
+
+
+def positions(known: Int32 | Int64, keys: Int32 | Int64) -> tuple[Int64, Bool]:
+    """Position of each of ``keys`` (m,) in ``known`` (n,), ascending, and whether it is there (m,); else position 0."""
+    if not len(known):
+        return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
+    position = np.searchsorted(known, keys)
+    position[position == len(known)] = 0
+    return position, known[position] == keys

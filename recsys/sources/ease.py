@@ -14,6 +14,7 @@ import numpy as np
 
 from recsys.als import faded, preference_weights
 from recsys.arrays import Float32, Int32, frozen
+from recsys.grouping import positions
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.vector_index import VectorIndex
@@ -38,14 +39,9 @@ class Ease:
 
     def _work_out(self, query: Query) -> tuple[Float32, Int32, Float32]:
         items, preferences = preference_weights(query.history.items, faded(query.history, query.at))
-        rows, known = self._rows(items)
-        rows, preferences = rows[known], preferences[known]
-        return (preferences * (1.0 - self.own[rows])) @ self.vectors[rows], rows, preferences
-
-    def _rows(self, items: Int32) -> tuple[Int32, Float32]:
-        rows = np.searchsorted(self.items, items)
-        rows[rows == len(self.items)] = 0
-        return frozen(rows, np.int32), self.items[rows] == items
+        rows, known = positions(self.items, items)
+        own_rows, preferences = frozen(rows[known], np.int32), preferences[known]
+        return (preferences * (1.0 - self.own[own_rows])) @ self.vectors[own_rows], own_rows, preferences
 
     def retrieve(self, query: Query, k: int) -> Hits:
         """The ``k`` allowed items with the largest score."""
@@ -65,7 +61,7 @@ class Ease:
     def score(self, query: Query, items: Int32) -> Float32:
         """Score of each of ``items`` (C,); NaN for an item too rare to have a vector or a user without any that has."""
         vector, own_rows, preferences = self._state(query)
-        rows, known = self._rows(items)
+        rows, known = positions(self.items, items)
         scores = self.vectors[rows] @ vector
         if len(own_rows):
             place = np.searchsorted(own_rows, rows)
