@@ -29,7 +29,7 @@ PLAIN = {
     "user-knn": ("NEIGHBOURS", "Customers whose taste is like yours take this"),
     "segment": ("SEGMENT", "Popular with customers whose profile is like yours"),
 }
-TASTE = frozenset({"als", "ease", "item-knn"})
+TASTE = frozenset({"als", "ease", "item-knn", "item2vec"})
 NO_ITEMS: Int32 = frozen([], np.int32)
 
 

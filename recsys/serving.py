@@ -89,6 +89,7 @@ def built_in() -> dict[str, ServingConfig]:
         Depth("item-knn", 30, Scope.NEW),
         Depth("user-knn", 40, Scope.NEW),
         Depth("next", 30, Scope.NEW),
+        Depth("item2vec", 40, Scope.NEW),
         Depth("affinity", 40, Scope.NEW),
         Depth("segment", 20, Scope.NEW),
         Depth("first", 40, Scope.NEW),

@@ -9,6 +9,7 @@ from recsys.errors import SchemaMismatch
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.sources.affinity import AffinityPopular
 from recsys.sources.ease import Ease
+from recsys.sources.item2vec import Item2Vec
 from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Source
@@ -26,6 +27,7 @@ class StoredSource(Source, Protocol):
 READERS: Mapping[str, Callable[[SnapshotReader, str], StoredSource]] = {
     "AffinityPopular": AffinityPopular.read,
     "Ease": Ease.read,
+    "Item2Vec": Item2Vec.read,
     "ItemNeighbours": ItemNeighbours.read,
     "Popular": Popular.read,
     "SegmentPopular": SegmentPopular.read,

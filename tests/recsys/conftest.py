@@ -26,6 +26,7 @@ from recsys.sources.affinity import AffinityPopular
 from recsys.sources.content import Content
 from recsys.sources.ease import Ease
 from recsys.sources.factors import Factors
+from recsys.sources.item2vec import Item2Vec
 from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
 from recsys.sources.segment import SegmentPopular
@@ -152,6 +153,16 @@ def ease_of(preferences: Any, *, penalty: float, items: Any = None, indexed: Any
     )
 
 
+def item2vec_of(taken: Any, beside: Any = None, *, items: Any = None) -> Item2Vec:
+    """Item2Vec of vectors (n, d), those of ``taken`` brought to length 1; rows are ``items`` (n,)."""
+    vectors = np.array(taken, np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    others = vectors if beside is None else np.array(beside, np.float32)
+    rows = frozen(np.arange(len(vectors)) if items is None else items, np.int32)
+    index = VectorIndex.build(others, sample=vectors[:2], seed=0)
+    return Item2Vec(frozen(vectors, np.float32), frozen(others, np.float32), rows, index)
+
+
 def cosines(table: Any) -> Any:
     """Cosine of every two rows (n, n), 0 for a row with itself and for one of nothing."""
     unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
@@ -163,7 +174,7 @@ def cosines(table: Any) -> Any:
 def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[StoredSource, ...]:
     """One of each kind beyond the first four, for 12 users and 16 items, by the plainest arithmetic there is.
 
-    EASE knows nothing of item 15, segments of the last three items and of users without an age.
+    EASE knows nothing of item 15, Item2Vec of item 14, segments of the last three items and of users without an age.
     """
     n_items = len(colour)
     taken, lately = np.zeros((12, n_items)), np.zeros((12, n_items))
@@ -172,6 +183,7 @@ def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[St
         lately[user, item] = float(days < 21)
     users = taken.sum(axis=0)
     step = (np.arange(n_items)[None, :] - np.arange(n_items)[:, None]) % n_items
+    together = taken.T + 0.05 * np.random.default_rng(9).normal(size=taken.T.shape)
     lift = np.random.default_rng(8).normal(size=(2, n_items - 3))
     bins = np.where(np.isfinite(ages), np.where(np.nan_to_num(ages) < 26, 0, 1), -1)[:, None]
     likeness = taken / np.linalg.norm(taken, axis=1, keepdims=True)
@@ -180,6 +192,7 @@ def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[St
         ItemNeighbours(sparse_of(cosines(taken.T)), "item-knn"),
         UserNeighbours(sparse_of(likeness.T), sparse_of(lately), frozen(np.arange(12), np.int32)),
         ItemNeighbours(sparse_of(np.select([step == 2, step == 4], [1.0, 0.5], 0.0)), "next", recent=True),
+        item2vec_of(np.delete(together, 14, axis=0), items=np.delete(np.arange(n_items), 14)),
         AffinityPopular.of(frozen(colour, np.int32), frozen(users, np.float32)),
         SegmentPopular(
             frozen(np.arange(n_items - 3), np.int32),
@@ -314,6 +327,12 @@ def sparse() -> Callable[..., SparseTable]:
 def ease() -> Callable[..., Ease]:
     """``ease(preferences, penalty=, items=, indexed=)``: EASE in full, by singular values."""
     return ease_of
+
+
+@pytest.fixture(scope="session")
+def item2vec() -> Callable[..., Item2Vec]:
+    """``item2vec(taken, beside, items=)``: the source of given vectors."""
+    return item2vec_of
 
 
 @pytest.fixture(scope="session")

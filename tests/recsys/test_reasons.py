@@ -83,6 +83,13 @@ def test_taste_names_what_the_same_people_take(shop: Snapshot, query_of: QueryOf
     assert reason.items.tolist() == [1]
 
 
+@pytest.mark.parametrize("source", ["als", "ease", "item-knn", "item2vec"])
+def test_all_that_go_by_what_people_take_say_so(board: Snapshot, query_of: QueryOf, source: str) -> None:
+    ((reason,),) = only(board, query_of(board, "u00", serving_config="discover"), source, 1)
+    assert reason.code == "TASTE"
+    assert reason.text.startswith("Customers who take Item ")
+
+
 def test_what_is_popular_says_so(shop: Snapshot, query_of: QueryOf) -> None:
     ((reason,),) = only(shop, query_of(shop, ""), "popular", 1)
     assert (reason.code, reason.text, reason.items.tolist()) == ("POPULAR", "Popular in the last 4 weeks", [])

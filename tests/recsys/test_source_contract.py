@@ -13,6 +13,7 @@ from recsys.model import Snapshot
 from recsys.query import Hits, Query
 from recsys.sources.affinity import AffinityPopular
 from recsys.sources.ease import Ease
+from recsys.sources.item2vec import Item2Vec
 from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Scorer, Source
@@ -21,9 +22,9 @@ from recsys.sources.user_neighbours import UserNeighbours
 from recsys.sparse import SparseTable
 
 POPULARITY = ("popular", "first", "trending")
-FROM_HISTORY = ("history", "als", "content", "ease", "item-knn", "user-knn", "next", "affinity")
+FROM_HISTORY = ("history", "als", "content", "ease", "item-knn", "user-knn", "next", "item2vec", "affinity")
 FROM_PROFILE = ("segment",)
-SCORERS = ("als", "content", "ease", "item-knn", "user-knn", "next", "affinity", "segment")
+SCORERS = ("als", "content", "ease", "item-knn", "user-knn", "next", "item2vec", "affinity", "segment")
 FROM_CONTEXT = ("similar-als", "similar-content")
 NAMES = (*POPULARITY, *FROM_HISTORY, *FROM_PROFILE, *FROM_CONTEXT)
 QueryOf = Callable[..., Query]
@@ -158,12 +159,13 @@ EQUAL = {
 }
 
 
-@pytest.mark.parametrize("name", ["als", "content", "ease", "item-knn", "user-knn", "affinity", "first"])
+@pytest.mark.parametrize("name", ["als", "content", "ease", "item-knn", "user-knn", "item2vec", "affinity", "first"])
 def test_equal_scores_are_cut_by_item_number(
     world: Callable[..., Snapshot],
     query_of: QueryOf,
     sparse: Callable[..., SparseTable],
     ease: Callable[..., Ease],
+    item2vec: Callable[..., Item2Vec],
     name: str,
 ) -> None:
     ones = np.ones((9, 9))
@@ -171,6 +173,7 @@ def test_equal_scores_are_cut_by_item_number(
         "ease": ease(np.ones((3, 9)), penalty=1.0),
         "item-knn": ItemNeighbours(sparse(ones), "item-knn"),
         "user-knn": UserNeighbours(sparse(ones), sparse(ones), frozen(np.arange(9), np.int32)),
+        "item2vec": item2vec(np.ones((9, 2))),
         "affinity": AffinityPopular.of(frozen(np.zeros(9), np.int32), frozen(np.ones(9), np.float32)),
         "first": Popular.of(frozen(np.ones(9), np.float32), "first"),
     }
@@ -246,7 +249,9 @@ def test_who_is_unknown_can_be_scored_without_a_word(
         assert np.isnan(scores).all() or not scores.any()
 
 
-@pytest.mark.parametrize(("name", "unknown"), [("content", [14, 15]), ("ease", [15]), ("segment", [13, 14, 15])])
+@pytest.mark.parametrize(
+    ("name", "unknown"), [("content", [14, 15]), ("ease", [15]), ("item2vec", [14]), ("segment", [13, 14, 15])]
+)
 def test_an_item_a_source_cannot_know_has_no_score(
     board: Snapshot, query_of: QueryOf, name: str, unknown: list[int]
 ) -> None:
