@@ -10,6 +10,7 @@ import numpy as np
 from index.ease import fit_ease
 from index.factorise import AlsSettings, factorise, preferences
 from index.fit_settings import USUAL, FitSettings
+from index.item2vec import Item2VecSettings, fit_item2vec
 from index.neighbours import followers, item_neighbours, user_neighbours
 from index.segments import fit_segments
 from index.settings import OPTIONAL_SOURCES as OPTIONAL
@@ -112,6 +113,7 @@ def _more(
         "item-knn": lambda: item_neighbours(table, similarity=settings.similarity),
         "user-knn": lambda: user_neighbours(table, interactions, at),
         "next": lambda: followers(interactions, n_items),
+        "item2vec": lambda: fit_item2vec(interactions, n_items, settings=Item2VecSettings(), seed=seed),
         "affinity": lambda: _affinity(context),
         "segment": lambda: fit_segments(timeless.profiles, interactions, n_items, at),
         "first": lambda: Popular.of(statistics.column("first_chance_8w"), "first"),

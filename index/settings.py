@@ -30,6 +30,7 @@ OPTIONAL_SOURCES: tuple[str, ...] = (
     "item-knn",
     "user-knn",
     "next",
+    "item2vec",
     "affinity",
     "segment",
     "first",

@@ -147,6 +147,7 @@ RULES: tuple[Callable[[Analysis], Choice | None], ...] = (
     _as_it_is("item-knn", "items that the same users take"),
     _neighbours,
     _as_it_is("next", "what users take after an item"),
+    _as_it_is("item2vec", "items that lie in one basket"),
     _content,
     _affinity,
     _segments,

@@ -24,7 +24,7 @@ SECTIONS = {
     "clock": 3,
     "ratings": 0,
     "training": 3,
-    "choices": 18,
+    "choices": 19,
     "warnings": 2,
 }
 

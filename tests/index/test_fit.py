@@ -9,7 +9,9 @@ from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.model import Model
 from recsys.profiles import Profiles
+from recsys.sources.item2vec import Item2Vec
 from recsys.text_column import TextColumn
 
 NOW, DAY = 1_500_000_000, 86_400
@@ -94,8 +96,37 @@ def test_fitting_again_gives_the_same_model() -> None:
     assert first.model.factors.tobytes() == again.model.factors.tobytes()
 
 
-@pytest.mark.parametrize("name", ["ease", "item-knn", "user-knn", "next", "first", "trending"])
+# The first two items always lie in one basket, so do the next two.
+BASKETS = [(user, item, 1.0 + user + (item >= 2)) for user in range(N_USERS) for item in range(4)]
+
+
+def nearest(model: Model, item: int) -> int:
+    """The item found most beside ``item``, itself left out."""
+    source = model.sources["item2vec"]
+    assert isinstance(source, Item2Vec)
+    scores = source.beside @ source.taken[source.items.tolist().index(item)]
+    return int(source.items[np.argmax(np.where(source.items == item, -np.inf, scores))])
+
+
+def test_what_lies_in_one_basket_has_vectors_next_to_the_other_sources() -> None:
+    model = fit(timeless_of(None, None), table_of(BASKETS), N_USERS, at=NOW, seed=0)
+    assert list(model.sources)[-4:] == ["next", "item2vec", "first", "trending"]
+    assert [nearest(model, item) for item in range(4)] == [1, 0, 3, 2]
+
+
+def test_later_baskets_have_no_part_in_the_vectors_before_them() -> None:
+    # Later on it is items 0 and 2 and items 1 and 3 that go together, and much more often.
+    later = [(user, item, -1.0 - 4 * n - 2 * (item % 2)) for n in range(9) for user in range(8) for item in range(4)]
+    everything, timeless = table_of([*BASKETS, *later]), timeless_of(None, None)
+    before = fit(timeless, everything.before(NOW), N_USERS, at=NOW, seed=0)
+    after = fit(timeless, everything, N_USERS, at=NOW + 100 * DAY, seed=0)
+    assert [nearest(before, item) for item in range(4)] == [1, 0, 3, 2]
+    assert [nearest(after, item) for item in range(4)] == [2, 3, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["ease", "item-knn", "user-knn", "next", "item2vec", "first", "trending"])
 def test_a_source_that_is_off_is_not_fitted(name: str) -> None:
-    whole = fit(timeless_of(None, None), table_of(ROWS), N_USERS, at=NOW, seed=0)
-    model = fit(timeless_of(None, None), table_of(ROWS), N_USERS, at=NOW, seed=0, off={name})
+    whole = fit(timeless_of(None, None), table_of(BASKETS), N_USERS, at=NOW, seed=0)
+    model = fit(timeless_of(None, None), table_of(BASKETS), N_USERS, at=NOW, seed=0, off={name})
+    assert name in whole.sources
     assert list(model.sources) == [one for one in whole.sources if one != name]

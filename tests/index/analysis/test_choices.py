@@ -55,6 +55,7 @@ def test_choices_of_a_shop_with_habits_and_profiles_but_no_text(shop: Dataset) -
         "sources.item-knn": "yes",
         "sources.user-knn": "up to 60 users",
         "sources.next": "yes",
+        "sources.item2vec": "yes",
         "sources.content": "no",
         "sources.affinity": "none",
         "sources.segment": "age, city",
