@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from threadpoolctl import threadpool_limits
 
@@ -17,7 +17,7 @@ from index.settings import Settings
 from index.source_search import n_fits, search
 from index.tuning import Budget, tune
 from index.windows import Window, judged, planned, span, truth_in
-from index.worth import Worth, worths
+from index.worth import Worth, lacks_sources, source_of, worths
 from index.worth import dropped as rows_without
 from recsys.fusion import Fusion
 from recsys.model import Snapshot
@@ -78,6 +78,12 @@ def _build(builder: Builder, *, end: int, budget: Budget | None) -> Built:
     unpaid = {worth.source for worth in table if not worth.pays}
     if unpaid:
         notes.append(f"left out, for they win too little: {', '.join(sorted(unpaid))}")
+    # A shop that has just grown large enough for a source: no ranker knows it yet.
+    untried = {source.name for source in last.model.more} - {source_of(name) for name in learnt.names}
+    if untried and learnt.names:
+        notes.append(f"left out, for no window had enough data for them: {', '.join(sorted(untried))}")
+        unpaid |= untried
+    if unpaid:
         last = builder.with_rankers(last.model.without(unpaid), everything)
     frames = [window.frame for window in learnt.windows]
     names = tuple(name for name in learnt.names if name in last.feature_names) if unpaid else learnt.names
@@ -138,10 +144,15 @@ def _learn(builder: Builder, windows: Sequence[Window], to_judge: Sequence[Windo
     newest: Snapshot | None = None
     for window in windows:
         found = builder.labelled(window, whole=window in to_judge)
-        if found is None or (names and found[1].feature_names != names):
-            continue  # so early that a whole source could not be fitted yet: its rows have other columns
-        labelled.append(found[0])
-        names, newest = found[1].feature_names, newest or found[1]
+        if found is None:
+            continue
+        rows, before = found
+        names, newest = names or before.feature_names, newest or before
+        if before.feature_names != names:
+            if not lacks_sources(before.feature_names, names):
+                continue  # so early that its rows have altogether other columns
+            rows = replace(rows, frame=rows.frame.spread(before.feature_names, names))
+        labelled.append(rows)
     return _Learnt(tuple(labelled), names, newest)
 
 

@@ -83,8 +83,8 @@ class Builder:
         """Everything fitted on ``interactions``, which lie before ``at``, without rankers."""
         settings, n_users = self.dataset.settings, len(self.users)
         off = frozenset(settings.sources.off)
-        seed = settings.training.seed
-        model = fit(self.timeless, interactions, n_users, at=at, seed=seed, off=off, settings=self.fitting)
+        seed, stage = settings.training.seed, self.stages.stage
+        model = fit(self.timeless, interactions, n_users, at=at, seed=seed, off=off, settings=self.fitting, stage=stage)
         return self.with_rankers(model, interactions)
 
     def with_rankers(

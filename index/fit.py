@@ -10,10 +10,13 @@ import numpy as np
 from index.ease import fit_ease
 from index.factorise import AlsSettings, factorise, preferences
 from index.fit_settings import USUAL, FitSettings
+from index.given import TwoTowerSettings
 from index.item2vec import Item2VecSettings, fit_item2vec
 from index.neighbours import followers, item_neighbours, user_neighbours
+from index.progress import OpenStage, unseen
 from index.segments import fit_segments
 from index.settings import OPTIONAL_SOURCES as OPTIONAL
+from index.two_tower import fit_two_tower
 from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.context import Context
@@ -26,6 +29,7 @@ from recsys.sources.content import Content
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
 from recsys.sources.stored import StoredSource
+from recsys.sources.two_tower import TwoTowerSource
 from recsys.statistics import ItemStatistics
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
@@ -69,10 +73,11 @@ def fit(
     seed: int,
     off: Set[str] = frozenset(),
     settings: FitSettings = USUAL,
+    stage: OpenStage = unseen,
 ) -> Model:
     """Sources and context as of ``at`` from ``interactions``, all of which lie before it.
 
-    off: of ``OPTIONAL``, the sources that are not to be fitted.
+    off: of ``OPTIONAL``, the sources that are not to be fitted · stage: opens a stage for what takes long.
     """
     n_items = len(timeless.catalogue)
     catalogue = replace(timeless.catalogue, prices=prices_as_of(timeless.catalogue.prices, interactions))
@@ -90,7 +95,7 @@ def fit(
         factors=factors.model if factors else None,
         texts=content.texts if content else None,
     )
-    more = _more(timeless, context, interactions, n_users, at=at, seed=seed, off=off, settings=settings)
+    more = _more(timeless, context, interactions, n_users, at=at, seed=seed, off=off, settings=settings, stage=stage)
     return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content, more)
 
 
@@ -104,6 +109,7 @@ def _more(
     seed: int,
     off: Set[str],
     settings: FitSettings,
+    stage: OpenStage,
 ) -> tuple[StoredSource, ...]:
     """Collaborative and popularity sources beside matrix factorisation; those the data has nothing for are left out."""
     statistics, n_items = context.statistics, len(context.catalogue)
@@ -118,9 +124,30 @@ def _more(
         "segment": lambda: fit_segments(timeless.profiles, interactions, n_items, at),
         "first": lambda: Popular.of(statistics.column("first_chance_8w"), "first"),
         "trending": lambda: Popular.of(statistics.column("popularity_2w"), "trending"),
+        "two-tower": lambda: _towers(timeless, context, interactions, at=at, seed=seed, stage=stage),
     }
     found = [fits[name]() for name in OPTIONAL if name not in off]
     return tuple(source for source in found if source is not None)
+
+
+def _towers(
+    timeless: Timeless, context: Context, interactions: Interactions, *, at: int, seed: int, stage: OpenStage
+) -> TwoTowerSource | None:
+    """A two-tower model over the factors of the same time; None without factors or with too little to learn from."""
+    if context.factors is None:
+        return None
+    return fit_two_tower(
+        interactions,
+        factors=context.factors,
+        codes=context.catalogue.codes,
+        profiles=timeless.profiles,
+        vectors=timeless.vectors,
+        text_of=timeless.text_of,
+        at=at,
+        settings=TwoTowerSettings(),
+        seed=seed,
+        stage=stage,
+    )
 
 
 def _affinity(context: Context) -> AffinityPopular | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,14 @@ class Frame:
         return Frame(
             self.features[keep], self.labels[keep], self.new[keep], self.query[keep], self.items[keep], self.kept
         )
+
+    def spread(self, had: Sequence[str], wanted: Sequence[str]) -> Frame:
+        """The rows with the columns ``wanted`` instead of ``had`` (F,); NaN in those that are not among ``had``."""
+        features = np.full((len(self), len(wanted)), np.nan, np.float32)
+        place = {name: position for position, name in enumerate(had)}
+        there = [position for position, name in enumerate(wanted) if name in place]
+        features[:, there] = self.features[:, [place[wanted[position]] for position in there]]
+        return replace(self, features=features)
 
     def thinned(self, share: float, rng: np.random.Generator) -> Frame:
         """All positives and a random ``share`` of the window's negatives, of which ``kept`` are still here."""

@@ -6,10 +6,10 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -38,6 +38,19 @@ class Step:
         self.n_rows += n_rows
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task, n_rows)
+
+
+class OpenStage(Protocol):
+    """``Stages.stage``, or what stands for it where nobody watches."""
+
+    def __call__(self, name: str, *, total: int | None = None) -> AbstractContextManager[Step]:
+        """A running stage of ``total`` rows."""
+
+
+@contextmanager
+def unseen(name: str, *, total: int | None = None) -> Iterator[Step]:
+    """A stage that nobody is shown."""
+    yield Step(None, None)
 
 
 class Stages:

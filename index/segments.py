@@ -31,7 +31,7 @@ def fit_segments(profiles: Profiles, interactions: Interactions, n_items: int, a
     if not profiles.names:
         return None
     n_users = len(profiles.values)
-    bins, n_bins = _bins(profiles.values)
+    bins, n_bins = profile_bins(profiles.values)
     recent = interactions.targets & (interactions.weights > 0) & (at - interactions.times < RECENT_WEEKS * WEEK_S)
     pairs = Groups.of(interactions.users[recent].astype(np.int64) * n_items + interactions.items[recent]).keys
     users, items = pairs // n_items, pairs % n_items
@@ -59,7 +59,7 @@ def fit_segments(profiles: Profiles, interactions: Interactions, n_items: int, a
     )
 
 
-def _bins(values: Float32) -> tuple[Int32, int]:
+def profile_bins(values: Float32) -> tuple[Int32, int]:
     """Bin of every value (n_users, P), numbered through all columns, -1 unknown; and how many there are.
 
     A column of few distinct values keeps them; others are cut at quantiles, of codes the frequent stay by themselves.

@@ -12,6 +12,7 @@ import numpy as np
 from index.frames import Frame
 from index.heads import rows_of
 from index.selection import Chosen, Labelled, lists_of
+from index.settings import OPTIONAL_SOURCES
 from recsys.arrays import Bool
 from recsys.ask import Ask, resolve
 from recsys.evaluation.metrics import per_user
@@ -122,6 +123,12 @@ def source_of(feature: str) -> str:
         if feature.endswith(ending):
             return feature.removesuffix(ending)
     return ""
+
+
+def lacks_sources(had: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether columns ``had`` are ``wanted`` but for some of optional sources, for which early data is too little."""
+    missing = [name for name in wanted if name not in set(had)]
+    return set(had) <= set(wanted) and all(source_of(name) in OPTIONAL_SOURCES for name in missing)
 
 
 def _costs_ms(snapshot: Snapshot, newest: Labelled) -> dict[str, float]:

@@ -29,7 +29,7 @@ PLAIN = {
     "user-knn": ("NEIGHBOURS", "Customers whose taste is like yours take this"),
     "segment": ("SEGMENT", "Popular with customers whose profile is like yours"),
 }
-TASTE = frozenset({"als", "ease", "item-knn", "item2vec"})
+TASTE = frozenset({"als", "ease", "item-knn", "item2vec", "two-tower"})
 NO_ITEMS: Int32 = frozen([], np.int32)
 
 
@@ -132,6 +132,8 @@ class _Because:
 
     def reason(self, source: str, item: int) -> Reason:
         """Why ``source`` returned ``item``."""
+        if source == "two-tower" and not len(self.items):
+            source = "segment"  # it had nothing but the profile to go by
         if (plain := PLAIN.get(source)) is not None:
             return Reason(*plain, NO_ITEMS)
         if source == "similar-content":

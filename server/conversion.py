@@ -23,6 +23,7 @@ from protos.recommender.v1.recommendation_service_pb2 import (
 from recsys.arrays import Int32
 from recsys.ask import Ask, Resolved
 from recsys.catalogue import Catalogue
+from recsys.features.closeness import FROM_PROFILE
 from recsys.model import Snapshot
 from recsys.query import Provenance, Query, Recommendation
 from recsys.reasons import reasons as reasons_of
@@ -109,7 +110,7 @@ def served_by(query: Query, provenance: Provenance) -> ServedBy.ValueType:
     others = {provenance.names[column] for column in returned} - POPULARITY
     if not others:
         return ServedBy.SERVED_BY_POPULAR
-    if others == {SEGMENT}:
+    if others == {SEGMENT} or (others <= FROM_PROFILE and not len(query.history)):
         return ServedBy.SERVED_BY_SEGMENT
     return ServedBy.SERVED_BY_PERSONALISED if len(query.history) else ServedBy.SERVED_BY_CONTENT
 

@@ -15,3 +15,9 @@ def test_every_import_keeps_the_contracts() -> None:
     assert done.returncode == 0, done.stdout
     assert " 0 broken" in done.stdout
     assert "Contracts: 0 kept" not in done.stdout
+
+
+def test_nothing_loads_torch_before_it_is_needed() -> None:
+    """Contracts see that nobody but the trainer imports it; this, that it is not imported on the way."""
+    code = "import sys, server.worker, recsys.model, index.build; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -10,8 +10,10 @@ from index.defaults import Choice
 from index.ease import EaseForm, EaseSettings, form_of, rank_of
 from index.factorise import AlsSettings, can_factorise
 from index.fit import grouped_by
+from index.given import TwoTowerSettings
 from index.neighbours import most_pooled
 from index.segments import makes_segments
+from index.two_tower import trains_towers
 
 # Item columns that are no code family.
 NO_FAMILIES = ("title", "text", "category", "price", "created_at")
@@ -132,6 +134,13 @@ def _segments(analysis: Analysis) -> Choice:
     return Choice("sources.segment", ", ".join(names), why)
 
 
+def _two_tower(analysis: Analysis) -> Choice:
+    n_users, n_positives, settings = analysis.sizes.n_likers, analysis.sizes.n_positives, TwoTowerSettings()
+    why = f"{n_users:,} users with {n_positives:,} positives; trained from {settings.least_users:,} and "
+    why += f"{settings.least_positives:,} on"
+    return Choice("sources.two-tower", _yes(trains_towers(n_users, n_positives, settings)), why)
+
+
 def _yes(holds: bool) -> str:
     return "yes" if holds else "no"
 
@@ -153,4 +162,5 @@ RULES: tuple[Callable[[Analysis], Choice | None], ...] = (
     _segments,
     _as_it_is("first", "what users take for the first time lately"),
     _as_it_is("trending", "what is taken most, fading over two weeks"),
+    _two_tower,
 )

@@ -36,5 +36,5 @@ class Closeness:
         return out
 
 
-# Sources that look at the profile, not at the history.
-FROM_PROFILE = frozenset({"segment"})
+# Sources that have something to say of a profile alone.
+FROM_PROFILE = frozenset({"segment", "two-tower"})

@@ -14,6 +14,7 @@ from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Source
 from recsys.sources.segment import SegmentPopular
+from recsys.sources.two_tower import TwoTowerSource
 from recsys.sources.user_neighbours import UserNeighbours
 
 
@@ -31,6 +32,7 @@ READERS: Mapping[str, Callable[[SnapshotReader, str], StoredSource]] = {
     "ItemNeighbours": ItemNeighbours.read,
     "Popular": Popular.read,
     "SegmentPopular": SegmentPopular.read,
+    "TwoTowerSource": TwoTowerSource.read,
     "UserNeighbours": UserNeighbours.read,
 }
 FILE = "sources.json"

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from index.factorise import AlsSettings, factorise
 from index.fit import Timeless, fit
+from index.settings import OPTIONAL_SOURCES
 from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.ids import IdMap
@@ -130,3 +133,16 @@ def test_a_source_that_is_off_is_not_fitted(name: str) -> None:
     model = fit(timeless_of(None, None), table_of(BASKETS), N_USERS, at=NOW, seed=0, off={name})
     assert name in whole.sources
     assert list(model.sources) == [one for one in whole.sources if one != name]
+
+
+def test_two_towers_come_last_and_are_not_trained_when_off() -> None:
+    """240 users take 5 of 6 items each: enough to train on."""
+    n_users = 240
+    rows = [(user, (user + step) % N_ITEMS, 1 + user % 50 + step) for user in range(n_users) for step in range(5)]
+    timeless = replace(timeless_of(None, None), profiles=Profiles((), np.empty((n_users, 0), np.float32)))
+    on, off = (fit(timeless, table_of(rows), n_users, at=NOW, seed=0, off=off) for off in (set(), {"two-tower"}))
+    assert OPTIONAL_SOURCES[-1] == "two-tower"
+    assert list(on.sources) == [*off.sources, "two-tower"]
+    # A few users less are too few.
+    less = [row for row in rows if row[0] < 199]
+    assert list(fit(timeless, table_of(less), n_users, at=NOW, seed=0).sources) == list(off.sources)

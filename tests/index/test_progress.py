@@ -74,4 +74,4 @@ def test_the_summary_lists_the_stages() -> None:
         step.advance(1_234)
     pipe.print(stages.summary())
     assert "peak MB" in out.getvalue()
-    assert re.search(r"read and clean\W+\d+\.\d\W+\d+\W+1,234", out.getvalue())
+    assert re.search(r"read and clean\W+\d+\.\d\W+[\d,]+\W+1,234", out.getvalue())

@@ -22,8 +22,10 @@ from recsys.profiles import Profiles
 from recsys.serving import built_in
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
+from recsys.sources.two_tower import TwoTowerSource
 from recsys.statistics import ItemStatistics
 from recsys.text_column import TextColumn
+from recsys.two_tower import FADES_WEEKS, TwoTower
 from recsys.vector_index import VectorIndex
 
 NOW, DAY = 1_500_000_000, 86_400
@@ -143,3 +145,57 @@ def test_one_nan_in_the_factors_lowers_the_finite_share(small: Snapshot) -> None
     broken[3, 0] = np.nan
     model = replace(factors.model, factors=broken)
     assert finite_share(replace(small, model=replace(small.model, factors=replace(factors, model=model)))) < 1.0
+
+
+def with_towers(small: Snapshot, *, spoiled: str = "", indexed: slice = slice(None)) -> Snapshot:
+    """Beside the factors, two towers over the same vectors; NaN in one number of the array ``spoiled``."""
+    n_told, width = len(FADES_WEEKS) * (N_ITEMS + 1) + 1, N_ITEMS
+    vectors = np.eye(width, dtype=np.float32)
+    model = TwoTower(
+        vectors=vectors,
+        items=frozen(np.arange(N_ITEMS), np.int32),
+        inputs=vectors,
+        centres=np.zeros((len(FADES_WEEKS), width), np.float32),
+        bins=np.zeros((3, 0), np.int32),
+        profile=np.zeros((0, 0), np.float32),
+        linear=np.eye(n_told, width, dtype=np.float32),
+        bias=np.linspace(0.1, 0.4, width, dtype=np.float32),
+        hidden=np.zeros((n_told, 1), np.float32),
+        hidden_bias=np.zeros(1, np.float32),
+        top=np.zeros((1, width), np.float32),
+    )
+    index = VectorIndex.build(vectors[indexed], sample=vectors, seed=0)
+    if spoiled:
+        array = model.arrays[spoiled].copy()
+        array.flat[1] = np.nan
+        model = replace(model, **{spoiled: array})
+    return replace(small, model=replace(small.model, more=(TwoTowerSource(model, index),)))
+
+
+def test_the_index_of_two_towers_is_held_to_exact_search_too(small: Snapshot) -> None:
+    assert ann_recall(with_towers(small), 0) == 1.0
+    assert ann_recall(with_towers(small, indexed=slice(0, 1)), 0) == pytest.approx(1 / N_ITEMS)
+
+
+@pytest.mark.parametrize("part", ["linear", "bias"])
+def test_a_nan_in_the_users_tower_finds_nothing(small: Snapshot, part: str) -> None:
+    found = ann_recall(with_towers(small, spoiled=part), 0)
+    assert found is not None
+    assert found < 0.9
+
+
+def test_a_nan_in_the_index_of_two_towers_lacks_recall(small: Snapshot) -> None:
+    towers = with_towers(small)
+    (source,) = towers.model.more
+    assert isinstance(source, TwoTowerSource)
+    broken = source.model.vectors.copy()
+    broken[2, 0] = np.nan
+    index = VectorIndex.build(broken, sample=broken[:1], seed=0)
+    found = ann_recall(replace(towers, model=replace(towers.model, more=(replace(source, index=index),))), 0)
+    assert found == pytest.approx(1 - 1 / N_ITEMS)
+
+
+@pytest.mark.parametrize("part", ["vectors", "inputs", "centres", "linear", "bias", "hidden", "top"])
+def test_one_nan_in_the_towers_lowers_the_finite_share(small: Snapshot, part: str) -> None:
+    assert finite_share(with_towers(small)) == 1.0
+    assert finite_share(with_towers(small, spoiled=part)) < 1.0

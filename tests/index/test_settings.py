@@ -34,7 +34,7 @@ horizon_days = 14
 [features]
 codes = []
 [sources]
-off = ["segment", "ease"]
+off = ["segment", "two-tower"]
 [gates]
 min_rows = 100
 """
@@ -58,7 +58,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (settings.cleaning.max_rejected_share, settings.cleaning.future_tolerance_days) == (0.0, 0.5)
     assert (settings.training.seed, settings.training.windows, settings.training.horizon_days) == (11, 2, 14)
     assert settings.features.codes == ()
-    assert settings.sources.off == ("segment", "ease")
+    assert settings.sources.off == ("segment", "two-tower")
     assert settings.gates == {"min_rows": 100.0}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from index.frames import Frame
-from index.worth import LEAST_GAIN, Worth, dropped, source_of, without
+from index.worth import LEAST_GAIN, Worth, dropped, lacks_sources, source_of, without
 
 NAMES = ("a_rank", "b_rank", "a_score", "b_closeness", "own_count")
 NAN = np.nan
@@ -36,6 +36,27 @@ def test_a_dropped_source_leaves_rows_as_if_it_had_never_been_asked(frame: Frame
     assert left.items.tolist() == [7, 9]
     assert left.features.tolist() == [[0, 5, 1], [1, 6, 3]]
     assert left.labels.tolist() == [True, True]
+
+
+def test_columns_a_row_never_had_are_unknown_and_the_others_stay_with_their_names(frame: Frame) -> None:
+    wider = frame.spread(NAMES, ("own_count", "c_rank", "a_rank"))
+    assert wider.features[:, [0, 2]].tobytes() == frame.features[:, [4, 0]].tobytes()
+    assert np.isnan(wider.features[:, 1]).all()
+    assert wider.labels.tolist() == frame.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("had", "lacks"),
+    [
+        (("als_rank", "own_count"), True),
+        (("als_rank", "own_count", "two-tower_rank"), True),
+        (("als_rank", "two-tower_rank", "two-tower_closeness"), False),  # a column that is of no source
+        (("own_count", "two-tower_rank", "two-tower_closeness"), False),  # a source that is not optional
+        (("als_rank", "own_count", "segment_rank"), False),  # one more than wanted
+    ],
+)
+def test_rows_may_lack_the_columns_of_optional_sources_alone(had: tuple[str, ...], lacks: bool) -> None:
+    assert lacks_sources(had, ("als_rank", "own_count", "two-tower_rank", "two-tower_closeness")) is lacks
 
 
 def test_features_know_their_source() -> None:

@@ -31,11 +31,13 @@ from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
 from recsys.sources.segment import SegmentPopular
 from recsys.sources.stored import StoredSource
+from recsys.sources.two_tower import TwoTowerSource
 from recsys.sources.user_neighbours import UserNeighbours
 from recsys.sparse import SparseTable
 from recsys.statistics import ItemStatistics
 from recsys.text_column import TextColumn
 from recsys.text_vectors import TextVectors
+from recsys.two_tower import FADES_WEEKS, TwoTower
 from recsys.vector_index import VectorIndex
 
 NOW = 1_500_000_000
@@ -163,6 +165,36 @@ def item2vec_of(taken: Any, beside: Any = None, *, items: Any = None) -> Item2Ve
     return Item2Vec(frozen(vectors, np.float32), frozen(others, np.float32), rows, index)
 
 
+def towers_of(
+    vectors: Any, ids: Any, *, n_spans: int = 1, bins: Any = None, items: Any = None, seed: int = 0, hidden: int = 3
+) -> TwoTowerSource:
+    """Two towers whose items have ``vectors`` (n, d + n_spans) and ids (n_items, d) that a user is pooled from.
+
+    The user's tower adds the two pooled directions, weighs every chance by a half, and a little of something else.
+    """
+    rng = np.random.default_rng(seed)
+    inputs = np.array(ids, np.float32)
+    width, n_fades = inputs.shape[1], len(FADES_WEEKS)
+    n_told = n_fades * (width + 1) + 1 + 2
+    linear = np.zeros((n_told, width + n_spans))
+    linear[: n_fades * width, :width] = np.vstack([np.eye(width)] * n_fades)
+    table = np.array(vectors, np.float32)
+    model = TwoTower(
+        vectors=frozen(table, np.float32),
+        items=frozen(np.arange(len(table)) if items is None else items, np.int32),
+        inputs=frozen(inputs, np.float32),
+        centres=frozen(np.full((n_fades, width), 0.1), np.float32),
+        bins=frozen(np.empty((9, 0)) if bins is None else bins, np.int32),
+        profile=frozen(rng.normal(size=(0 if bins is None else int(np.max(bins)) + 1, 2)), np.float32),
+        linear=frozen(linear, np.float32),
+        bias=frozen(np.append(np.zeros(width), np.full(n_spans, 0.5)), np.float32),
+        hidden=frozen(rng.normal(size=(n_told, hidden)), np.float32),
+        hidden_bias=frozen(rng.normal(size=hidden), np.float32),
+        top=frozen(0.1 * rng.normal(size=(hidden, width)), np.float32),
+    )
+    return TwoTowerSource(model, VectorIndex.build(table, sample=table[:2], seed=0))
+
+
 def cosines(table: Any) -> Any:
     """Cosine of every two rows (n, n), 0 for a row with itself and for one of nothing."""
     unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
@@ -174,7 +206,8 @@ def cosines(table: Any) -> Any:
 def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[StoredSource, ...]:
     """One of each kind beyond the first four, for 12 users and 16 items, by the plainest arithmetic there is.
 
-    EASE knows nothing of item 15, Item2Vec of item 14, segments of the last three items and of users without an age.
+    EASE and the towers know nothing of item 15, Item2Vec of item 14, segments of the last three items; the towers and
+    segments know of a profile no more than the age.
     """
     n_items = len(colour)
     taken, lately = np.zeros((12, n_items)), np.zeros((12, n_items))
@@ -187,6 +220,7 @@ def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[St
     lift = np.random.default_rng(8).normal(size=(2, n_items - 3))
     bins = np.where(np.isfinite(ages), np.where(np.nan_to_num(ages) < 26, 0, 1), -1)[:, None]
     likeness = taken / np.linalg.norm(taken, axis=1, keepdims=True)
+    ids = np.eye(2)[colour] + 0.1 * np.random.default_rng(9).normal(size=(n_items, 2))
     return (
         ease_of(taken[:, :15], penalty=2.0),
         ItemNeighbours(sparse_of(cosines(taken.T)), "item-knn"),
@@ -202,6 +236,7 @@ def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[St
         ),
         Popular.of(frozen(taken[:6].sum(axis=0), np.float32), "first"),
         Popular.of(frozen(lately.sum(axis=0), np.float32), "trending"),
+        towers_of(np.column_stack([ids, np.log((users + 1) / 14)])[:15], ids, bins=bins),
     )
 
 
@@ -333,6 +368,12 @@ def ease() -> Callable[..., Ease]:
 def item2vec() -> Callable[..., Item2Vec]:
     """``item2vec(taken, beside, items=)``: the source of given vectors."""
     return item2vec_of
+
+
+@pytest.fixture(scope="session")
+def towers() -> Callable[..., TwoTowerSource]:
+    """``towers(vectors, ids, n_spans=, bins=, items=)``: a two-tower source of plain arrays."""
+    return towers_of
 
 
 @pytest.fixture(scope="session")

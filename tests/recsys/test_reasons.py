@@ -133,6 +133,20 @@ def test_who_took_nothing_is_never_told_what_they_took(shop: Snapshot, query_of:
     assert {reason.code for those in found.values() for reason in those} == {"POPULAR"}
 
 
+@pytest.mark.parametrize("with_history", [True, False])
+def test_what_only_a_profile_spoke_for_is_not_said_to_fit_what_was_taken(
+    board: Snapshot, query_of: QueryOf, now: int, with_history: bool
+) -> None:
+    query = query_of(board, "u01", serving_config="discover", at=now if with_history else 1)
+    assert bool(len(query.history)) is with_history
+    answer = board.pipeline.recommend(query)
+    column = answer.provenance.names.index("two-tower")
+    ranks = np.full_like(answer.provenance.ranks, np.nan)
+    ranks[:, column] = np.arange(len(ranks))
+    found = reasons(board.model.context, query, replace(answer, provenance=replace(answer.provenance, ranks=ranks)))
+    assert {reason.code for those in found for reason in those} == {"TASTE" if with_history else "SEGMENT"}
+
+
 def test_an_item_without_provenance_still_has_a_reason(shop: Snapshot, query_of: QueryOf) -> None:
     query = query_of(shop, "")
     answer = shop.pipeline.recommend(query)

@@ -18,15 +18,28 @@ from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Scorer, Source
 from recsys.sources.stored import StoredSource
+from recsys.sources.two_tower import TwoTowerSource
 from recsys.sources.user_neighbours import UserNeighbours
 from recsys.sparse import SparseTable
 
 POPULARITY = ("popular", "first", "trending")
 FROM_HISTORY = ("history", "als", "content", "ease", "item-knn", "user-knn", "next", "item2vec", "affinity")
 FROM_PROFILE = ("segment",)
-SCORERS = ("als", "content", "ease", "item-knn", "user-knn", "next", "item2vec", "affinity", "segment")
+SCORERS = (
+    "als",
+    "content",
+    "ease",
+    "item-knn",
+    "user-knn",
+    "next",
+    "item2vec",
+    "affinity",
+    "segment",
+    "two-tower",
+)
+FROM_EITHER = ("two-tower",)
 FROM_CONTEXT = ("similar-als", "similar-content")
-NAMES = (*POPULARITY, *FROM_HISTORY, *FROM_PROFILE, *FROM_CONTEXT)
+NAMES = (*POPULARITY, *FROM_HISTORY, *FROM_PROFILE, *FROM_EITHER, *FROM_CONTEXT)
 QueryOf = Callable[..., Query]
 
 
@@ -119,7 +132,7 @@ def test_nothing_is_returned_when_nothing_is_asked_for_or_allowed(source: Source
         assert (hits.items.dtype, hits.scores.dtype) == (np.int32, np.float32)
 
 
-@pytest.mark.parametrize("name", FROM_HISTORY + FROM_PROFILE)
+@pytest.mark.parametrize("name", FROM_HISTORY + FROM_PROFILE + FROM_EITHER)
 @pytest.mark.parametrize("user_id", ["", "u12", "nobody we know"])
 def test_who_has_neither_history_nor_profile_gets_nothing_from_it(
     board: Snapshot, query_of: QueryOf, name: str, user_id: str
@@ -146,11 +159,14 @@ def test_popularity_answers_even_who_is_unknown(board: Snapshot, query_of: Query
     assert len(board.pipeline.sources[name].retrieve(query_of(board, ""), 5)) == 5
 
 
+@pytest.mark.parametrize("name", FROM_PROFILE + FROM_EITHER)
 @pytest.mark.parametrize("user_id", ["u00", "u11"])
-def test_a_profile_is_enough_for_what_goes_by_the_profile(board: Snapshot, query_of: QueryOf, user_id: str) -> None:
+def test_a_profile_is_enough_for_what_goes_by_the_profile(
+    board: Snapshot, query_of: QueryOf, name: str, user_id: str
+) -> None:
     before_all = query_of(board, user_id, at=1)
     assert len(before_all.history) == 0
-    assert len(board.pipeline.sources["segment"].retrieve(before_all, 5)) == 5
+    assert len(board.pipeline.sources[name].retrieve(before_all, 5)) == 5
 
 
 EQUAL = {
@@ -159,13 +175,16 @@ EQUAL = {
 }
 
 
-@pytest.mark.parametrize("name", ["als", "content", "ease", "item-knn", "user-knn", "item2vec", "affinity", "first"])
+@pytest.mark.parametrize(
+    "name", ["als", "content", "ease", "item-knn", "user-knn", "item2vec", "affinity", "first", "two-tower"]
+)
 def test_equal_scores_are_cut_by_item_number(
     world: Callable[..., Snapshot],
     query_of: QueryOf,
     sparse: Callable[..., SparseTable],
     ease: Callable[..., Ease],
     item2vec: Callable[..., Item2Vec],
+    towers: Callable[..., TwoTowerSource],
     name: str,
 ) -> None:
     ones = np.ones((9, 9))
@@ -176,6 +195,7 @@ def test_equal_scores_are_cut_by_item_number(
         "item2vec": item2vec(np.ones((9, 2))),
         "affinity": AffinityPopular.of(frozen(np.zeros(9), np.int32), frozen(np.ones(9), np.float32)),
         "first": Popular.of(frozen(np.ones(9), np.float32), "first"),
+        "two-tower": towers(np.ones((9, 3)), np.ones((9, 2))),
     }
     kinds = EQUAL.get(name, {"more": [more[name]]} if name in more else {})
     same = world([(0, 0, 1), (1, 0, 1)], n_users=2, n_items=9, **kinds)
@@ -250,7 +270,8 @@ def test_who_is_unknown_can_be_scored_without_a_word(
 
 
 @pytest.mark.parametrize(
-    ("name", "unknown"), [("content", [14, 15]), ("ease", [15]), ("item2vec", [14]), ("segment", [13, 14, 15])]
+    ("name", "unknown"),
+    [("content", [14, 15]), ("ease", [15]), ("item2vec", [14]), ("segment", [13, 14, 15]), ("two-tower", [15])],
 )
 def test_an_item_a_source_cannot_know_has_no_score(
     board: Snapshot, query_of: QueryOf, name: str, unknown: list[int]

@@ -100,6 +100,8 @@ def test_a_fraction_of_a_second_rounds_up_so_that_before_stays_strict(nanos: int
         (("trending", "segment"), [[0, 1], [1, np.nan]], "nobody", SERVED_BY_SEGMENT),
         (("segment", "similar-content"), [[0, 1], [1, np.nan]], "nobody", SERVED_BY_CONTENT),
         (("segment", "history"), [[0, 1], [1, np.nan]], "user-01", SERVED_BY_PERSONALISED),
+        (("segment", "two-tower"), [[0, 1], [1, np.nan]], "nobody", SERVED_BY_SEGMENT),
+        (("popular", "two-tower"), [[0, 1], [1, np.nan]], "user-01", SERVED_BY_PERSONALISED),
     ],
 )
 def test_served_by_looks_at_what_is_shown(

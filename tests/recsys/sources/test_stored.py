@@ -17,6 +17,7 @@ from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.sources.protocol import Scorer
 from recsys.sources.stored import FILE, READERS, read_sources, write_sources
 from recsys.sparse import SparseTable
+from recsys.two_tower import TwoTower
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def test_sources_come_back_in_order_with_the_same_hits_and_scores(
 def test_their_arrays_are_mapped_from_the_files_and_not_copied(written: Path) -> None:
     for source in read_sources(SnapshotReader(written)):
         parts = [getattr(source, field.name) for field in fields(source)]
-        tables = [part for part in parts if isinstance(part, SparseTable)]
-        parts += [array for table in tables for array in (table.starts, table.columns, table.values)]
+        nested = [part for part in parts if isinstance(part, SparseTable | TwoTower)]
+        parts += [getattr(part, field.name) for part in nested for field in fields(part)]
         found = [part for part in parts if isinstance(part, np.ndarray)]
         assert found, source.name
         assert all(is_mapped(array) for array in found), source.name
