@@ -36,6 +36,7 @@ from recsys.vector_index import VectorIndex
 
 N_SAMPLE = 128
 ITEMS_A_GROUP = 10
+FRESH_WEEKS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,20 @@ def _more(
         "segment": lambda: fit_segments(timeless.profiles, interactions, n_items, at),
         "first": lambda: Popular.of(statistics.column("first_chance_8w"), "first"),
         "trending": lambda: Popular.of(statistics.column("popularity_2w"), "trending"),
+        "fresh": lambda: _fresh(statistics),
         "two-tower": lambda: _towers(timeless, context, interactions, at=at, seed=seed, stage=stage),
     }
     found = [fits[name]() for name in OPTIONAL if name not in off]
     return tuple(source for source in found if source is not None)
+
+
+def _fresh(statistics: ItemStatistics) -> Popular | None:
+    """What is taken most of what was first taken in the last weeks; None where everything is new or nothing is."""
+    new = statistics.column("age_weeks") < FRESH_WEEKS
+    known = np.isfinite(statistics.column("age_weeks"))
+    if not new.any() or new.sum() == known.sum():
+        return None
+    return Popular.of(statistics.column("popularity_2w"), "fresh", among=frozen(new, np.bool_))
 
 
 def _towers(

@@ -35,6 +35,7 @@ OPTIONAL_SOURCES: tuple[str, ...] = (
     "segment",
     "first",
     "trending",
+    "fresh",
     "two-tower",
 )
 # Canonical column names by table; the first is required, events need the first four.

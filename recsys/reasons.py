@@ -23,6 +23,7 @@ MOST_BECAUSE = 2
 PLAIN = {
     "history": ("HISTORY", "From your own history"),
     "popular": ("POPULAR", "Popular in the last 4 weeks"),
+    "fresh": ("FRESH", "New here, and customers already take it"),
     "trending": ("TRENDING", "Popular in the last 2 weeks"),
     "first": ("TRIED", "Many customers try this lately"),
     "affinity": ("CATEGORY", "Popular among the kinds of things you take"),

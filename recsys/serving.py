@@ -94,6 +94,7 @@ def built_in() -> dict[str, ServingConfig]:
         Depth("segment", 20, Scope.NEW),
         Depth("first", 40, Scope.NEW),
         Depth("trending", 20, Scope.NEW),
+        Depth("fresh", 20, Scope.NEW),
         Depth("two-tower", 40, Scope.NEW),
     )
     configs = (

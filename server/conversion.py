@@ -32,7 +32,7 @@ LARGEST_PAGE = 200
 DEFAULT_SERVING_CONFIG = "home"
 SIMILAR = "similar"
 # Sources that say the same to everyone, and the one that knows no more than a profile.
-POPULARITY = frozenset({"popular", "first", "trending"})
+POPULARITY = frozenset({"popular", "first", "trending", "fresh"})
 SEGMENT = "segment"
 
 

@@ -162,5 +162,6 @@ RULES: tuple[Callable[[Analysis], Choice | None], ...] = (
     _segments,
     _as_it_is("first", "what users take for the first time lately"),
     _as_it_is("trending", "what is taken most, fading over two weeks"),
+    _as_it_is("fresh", "the most taken of what was first taken in the last 4 weeks"),
     _two_tower,
 )

@@ -6,23 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.arrays import Float32, Int32, frozen
+from recsys.arrays import Bool, Float32, Int32, frozen
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
 
 @dataclass(frozen=True, slots=True)
 class Popular:
-    """Items by score, the same for everyone. ranking (n_items,) int32 best first, scores (n_items,) in that order."""
+    """Items by score, the same for everyone. ranking (n,) int32 best first, scores (n,) in that order, of n items."""
 
     ranking: Int32
     scores: Float32
     name: str = "popular"
 
     @classmethod
-    def of(cls, scores: Float32, name: str = "popular") -> Popular:
-        """Rank ``scores`` (n_items,) once; ties by item number."""
+    def of(cls, scores: Float32, name: str = "popular", *, among: Bool | None = None) -> Popular:
+        """Rank ``scores`` (n_items,) once; ties by item number. ``among`` (n_items,): only these items."""
         order = np.lexsort((np.arange(len(scores)), -scores))
+        order = order if among is None else order[among[order]]
         return cls(frozen(order, np.int32), frozen(scores[order], np.float32), name)
 
     def retrieve(self, query: Query, k: int) -> Hits:

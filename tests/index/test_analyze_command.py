@@ -24,7 +24,7 @@ SECTIONS = {
     "clock": 3,
     "ratings": 0,
     "training": 3,
-    "choices": 19,
+    "choices": 21,
     "warnings": 2,
 }
 

@@ -15,6 +15,7 @@ from recsys.interactions import Interactions
 from recsys.model import Model
 from recsys.profiles import Profiles
 from recsys.sources.item2vec import Item2Vec
+from recsys.sources.popular import Popular
 from recsys.text_column import TextColumn
 
 NOW, DAY = 1_500_000_000, 86_400
@@ -146,3 +147,13 @@ def test_two_towers_come_last_and_are_not_trained_when_off() -> None:
     # A few users less are too few.
     less = [row for row in rows if row[0] < 199]
     assert list(fit(timeless, table_of(less), n_users, at=NOW, seed=0).sources) == list(off.sources)
+
+
+def test_what_is_new_is_a_source_of_its_own_as_long_as_not_everything_is() -> None:
+    old = [(user, item, 100.0) for user in range(3) for item in (0, 1)]
+    new = [(0, 2, 20.0), (1, 3, 10.0), (2, 3, 5.0), (3, 0, 1.0)]
+    found = fit(timeless_of(None, None), table_of([*old, *new]), N_USERS, at=NOW, seed=0).sources["fresh"]
+    assert isinstance(found, Popular)
+    assert found.ranking.tolist() == [3, 2]  # by how many lately; the old and the unknown are no part of it
+    assert "fresh" not in fit(timeless_of(None, None), table_of(new), N_USERS, at=NOW, seed=0).sources
+    assert "fresh" not in fit(timeless_of(None, None), table_of(old), N_USERS, at=NOW, seed=0).sources

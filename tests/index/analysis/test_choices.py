@@ -61,6 +61,7 @@ def test_choices_of_a_shop_with_habits_and_profiles_but_no_text(shop: Dataset) -
         "sources.segment": "age, city",
         "sources.first": "yes",
         "sources.trending": "yes",
+        "sources.fresh": "yes",
         # 200 users would be enough.
         "sources.two-tower": "no",
     }
