@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +15,13 @@ from index.fit import Timeless, fit
 from index.fit_settings import USUAL, FitSettings
 from index.frames import frame_of
 from index.heads import HEADS
+from index.labelled_files import read_labelled, write_labelled
 from index.policy_weights import PolicyWeights
 from index.progress import Stages
 from index.scoring import lists_of_source
 from index.selection import Labelled
+from index.stage_cache import StageCache
+from index.stage_keys import Keys
 from index.windows import Window, sampled, strangers_in, truth_in
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
@@ -50,11 +53,13 @@ class Builder:
     users: IdMap
     timeless: Timeless
     stages: Stages
+    keys: Keys
+    kept: StageCache | None
     fitting: FitSettings = USUAL
 
     @classmethod
-    def of(cls, dataset: Dataset, *, cache: Path, stages: Stages) -> Builder:
-        """Catalogue, profiles and embeddings: what does not depend on when."""
+    def of(cls, dataset: Dataset, *, cache: Path, stages: Stages, kept: StageCache | None = None) -> Builder:
+        """Catalogue, profiles and embeddings: what does not depend on when. ``kept``: where rows of windows are."""
         settings = dataset.settings
         n_texts = len(set(dataset.items.texts) - {""})
         with stages.stage("embed texts", total=n_texts) as step:
@@ -73,19 +78,37 @@ class Builder:
             embedded.text_of,
             seed=settings.training.seed,
         )
-        return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages)
+        return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages, Keys.of(dataset, timeless), kept)
 
     def fitting_by(self, fitting: FitSettings) -> Builder:
         """The same that fits sources by ``fitting``; what events weigh is changed in the data and in its settings."""
         return replace(self, fitting=fitting, dataset=self.dataset.weighing_others(fitting.others_weigh))
 
-    def snapshot(self, interactions: Interactions, at: int) -> Snapshot:
-        """Everything fitted on ``interactions``, which lie before ``at``, without rankers."""
-        settings, n_users = self.dataset.settings, len(self.users)
-        off = frozenset(settings.sources.off)
-        seed, stage = settings.training.seed, self.stages.stage
-        model = fit(self.timeless, interactions, n_users, at=at, seed=seed, off=off, settings=self.fitting, stage=stage)
+    def snapshot(self, interactions: Interactions, at: int, *, off: Set[str] = frozenset()) -> Snapshot:
+        """Everything fitted on ``interactions``, which lie before ``at``, without rankers.
+
+        off: sources that are not fitted, beside those the settings switch off.
+        """
+        model = fit(
+            self.timeless,
+            interactions,
+            len(self.users),
+            at=at,
+            seed=self.dataset.settings.training.seed,
+            off=self.all_off(off),
+            settings=self.fitting,
+            stage=self.stages.stage,
+        )
         return self.with_rankers(model, interactions)
+
+    def before(self, window: Window, *, off: Set[str] = frozenset()) -> Snapshot:
+        """Everything fitted on what lies before ``window``: what its users are asked of."""
+        with self.stages.stage(f"fit sources before {_day(window)}"):
+            return self.snapshot(self.dataset.interactions.before(window.start), window.start, off=off)
+
+    def all_off(self, off: Set[str]) -> frozenset[str]:
+        """``off`` and what the settings switch off."""
+        return frozenset(off) | frozenset(self.dataset.settings.sources.off)
 
     def with_rankers(
         self,
@@ -106,8 +129,27 @@ class Builder:
             fusions=fusions,
         )
 
-    def labelled(self, window: Window, *, whole: bool) -> tuple[Labelled, Snapshot] | None:
-        """The rows of ``window`` and the snapshot they were made with; None for a window in which nothing happened."""
+    def labelled(
+        self, window: Window, *, whole: bool, off: Set[str] = frozenset()
+    ) -> tuple[Labelled, Snapshot | None] | None:
+        """The rows of ``window`` and the snapshot they were made with, None when they were kept by an earlier build.
+
+        None altogether for a window in which nothing happened.
+        """
+        if self.kept is None:
+            return self._worked_out(window, whole=whole, off=off)
+        key = self.keys.of_window(
+            self.dataset.interactions, window, whole=whole, off=self.all_off(off), fitting=self.fitting
+        )
+        if (known := self.kept.read(key, read_labelled)) is not None:
+            self.stages.print(f"candidates and features {_day(window)}: kept by an earlier build")
+            return known, None
+        if (found := self._worked_out(window, whole=whole, off=off)) is not None:
+            with self.stages.stage(f"keep rows of {_day(window)}"):
+                self.kept.write(key, lambda out: write_labelled(out, found[0]))
+        return found
+
+    def _worked_out(self, window: Window, *, whole: bool, off: Set[str]) -> tuple[Labelled, Snapshot] | None:
         everything, n_items = self.dataset.interactions, len(self.dataset.item_ids)
         seed = self.dataset.settings.training.seed
         truth = sampled(truth_in(everything, window, n_items), MOST_JUDGED if whole else MOST_QUERIES, seed)
@@ -117,8 +159,7 @@ class Builder:
         # Some who come for the first time: without them a ranker has never seen a customer without a history.
         strangers = strangers_in(everything, window, n_items)
         asked = truth.joined(sampled(strangers, max(len(truth) // STRANGERS, 1), seed), n_items)
-        with self.stages.stage(f"fit sources before {_day(window)}"):
-            before = self.snapshot(past, window.start)
+        before = self.before(window, off=off)
         with self.stages.stage(f"candidates and features {_day(window)}", total=len(asked)) as step:
             frame = frame_of(
                 before,
@@ -139,7 +180,7 @@ class Builder:
             for head in HEADS
             if whole and len(truths[head.task])
         }
-        return Labelled(window, asked, truths, frame, whole, plain), before
+        return Labelled(window, asked, truths, frame, whole, plain, before.feature_names), before
 
 
 def _weighted(config: ServingConfig, weights: Mapping[str, PolicyWeights]) -> ServingConfig:

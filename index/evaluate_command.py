@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index.rebuild_command import cache_folder, instant
+from index.rebuild_command import add_fresh, cache_folder, instant, stage_cache
 from recsys.decay import DAY_S
 from recsys.errors import InputError
 
@@ -46,8 +46,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--config", metavar="FILE", type=Path, help="a recsys.toml (default: the one beside the tables)"
     )
     parser.add_argument(
-        "--cache", metavar="DIR", type=Path, default=cache_folder(), help="embedding cache (%(default)s)"
+        "--cache",
+        metavar="DIR",
+        type=Path,
+        default=cache_folder(),
+        help="where embeddings and rows of windows are kept (%(default)s)",
     )
+    add_fresh(parser)
     parser.add_argument(
         "--ablate",
         action="store_true",
@@ -112,7 +117,9 @@ def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int 
     dataset, _ = load_for(arguments.data, arguments.config, until=start, stages=stages)
     with stages.stage("read the truth"):
         cut = Cut.read(arguments.data, dataset, start=start, end=end)
-    built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=start)
+    kept = stage_cache(arguments, stages.print)
+    # No selection of an earlier rebuild: what is evaluated is what the past of this split alone would choose.
+    built = build(Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept), end=start)
     extras: dict[str, Lists] = {}
     if built.lesson is not None:
         others = Alternatives(built.snapshot, built.lesson, start)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from index.ease import EaseSettings
 from index.factorise import AlsSettings
@@ -17,6 +19,20 @@ class FitSettings:
     als: AlsSettings = field(default_factory=AlsSettings)
     similarity: Similarity = Similarity.COSINE
     others_weigh: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the inverse of ``from_json``."""
+        return asdict(self) | {"similarity": self.similarity.value}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> FitSettings:
+        """The settings that ``to_json`` wrote. KeyError, TypeError or ValueError when they are none."""
+        return cls(
+            ease=EaseSettings(**values["ease"]),
+            als=AlsSettings(**values["als"]),
+            similarity=Similarity(values["similarity"]),
+            others_weigh=float(values["others_weigh"]),
+        )
 
 
 USUAL = FitSettings()

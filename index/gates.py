@@ -27,6 +27,8 @@ DEFAULT_LIMITS: Mapping[str, float] = {
     "finite": 1.0,
     "max_bytes": 32e9,
 }
+# What another choice of fusions and sources may mend.
+OF_SELECTION = frozenset({"ndcg_vs_popular", "ndcg_vs_history", "ndcg_vs_current", "coverage"})
 # With fewer users a difference of NDCG is noise, and noise must not keep a snapshot from being published.
 LEAST_VALIDATED = 200
 N_QUERIES = 100

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +18,7 @@ from recsys.errors import GateFailed, InputError, RecsysError, SnapshotCorrupt, 
 if TYPE_CHECKING:
     from index.build import Built
     from index.dataset import Dataset
+    from index.stage_cache import StageCache
     from recsys.snapshot.signature import SigningKey, VerifyKey
     from recsys.snapshot.store import SnapshotStore
 
@@ -40,7 +43,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--until", metavar="ISO", type=instant, help="use only events before this time")
     parser.add_argument(
-        "--cache", metavar="DIR", type=Path, default=cache_folder(), help="embedding cache (%(default)s)"
+        "--cache",
+        metavar="DIR",
+        type=Path,
+        default=cache_folder(),
+        help="where embeddings, rows of windows, selections and searches are kept (%(default)s)",
     )
     parser.add_argument("--no-publish", action="store_true", help="stage and check the snapshot, leave CURRENT alone")
     parser.add_argument(
@@ -51,7 +58,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="search that long for better rankers; a search goes on where an earlier one of the same data ended "
         "(default 0: none)",
     )
+    parser.add_argument(
+        "--reselect",
+        action="store_true",
+        help="compare fusions and weigh sources again, even where the data have not drifted since that was done",
+    )
+    add_fresh(parser)
     parser.set_defaults(func=_rebuild)
+
+
+def add_fresh(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that ``stage_cache`` reads."""
+    parser.add_argument(
+        "--fresh", action="store_true", help="work out all rows and choices again; embeddings are still read if kept"
+    )
 
 
 def minutes(text: str) -> float:
@@ -75,9 +95,17 @@ def instant(text: str) -> int:
 
 
 def cache_folder() -> Path:
-    """Where embeddings are kept across rebuilds: $RECSYS_CACHE, else the user's cache folder."""
+    """Where embeddings and all else is kept across rebuilds: $RECSYS_CACHE, else the user's cache folder."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(os.environ.get("RECSYS_CACHE") or Path(home) / "tributary" / "embeddings")
+
+
+def stage_cache(arguments: argparse.Namespace, say: Callable[[str], None]) -> StageCache:
+    """Where rows of windows are kept; InputError when the environment bounds it by no number."""
+    from index.stage_cache import StageCache, bytes_allowed
+
+    allowed = bytes_allowed(os.environ)
+    return StageCache(arguments.cache / "stages", allowed, fresh=arguments.fresh, say=say)
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
@@ -87,6 +115,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from index.build import build
     from index.builder import Builder
     from index.gates import gates_of, refuse_failed
+    from index.kept_selection import Selections
     from index.loading import load_for
     from index.progress import Stages
     from index.reporting import metrics_table, report
@@ -101,12 +130,20 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     store = SnapshotStore(arguments.snapshots, verify_key=verify_key)
     started = time.time()
     with Stages() as stages, ExitStack() as staged:
+        kept = stage_cache(arguments, stages.print)
         # Read first: tables that cannot be used must not leave so much as an empty snapshot folder behind.
         dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages)
         folder = staged.enter_context(store.staging())
         facts = facts_of(dataset.interactions, len(dataset.user_ids), len(dataset.item_ids))
         budget = Budget.of(arguments.tune_minutes / 2, arguments.cache, facts)
-        built = build(Builder.of(dataset, cache=arguments.cache, stages=stages), end=end, budget=budget)
+        builder = Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept)
+        # A search for better recipes is a wish to choose again.
+        again = arguments.reselect or arguments.fresh or arguments.tune_minutes > 0
+        selections = Selections(arguments.cache / "selections", reuse=not again)
+        built = build(builder, end=end, budget=budget, kept=selections)
+        if refused := _refused_for_its_selection(store, built, dataset):
+            stages.print(f"note: {refused} would refuse what an earlier selection makes: selecting again")
+            built = build(builder, end=end, budget=budget, kept=replace(selections, reuse=False))
         for note in built.notes:
             stages.print(f"note: {note}")
         with stages.stage("write snapshot"):
@@ -152,6 +189,17 @@ def _console() -> Any:
     return Console()
 
 
+def _refused_for_its_selection(store: SnapshotStore, built: Built, dataset: Dataset) -> str:
+    """The gates, by name, that a selection made on these very data might pass; "" where that is what was made."""
+    from index.gates import OF_SELECTION, gates_of
+
+    if not built.selected_on_other_data:
+        return ""
+    late = {"ndcg_vs_current": _against_current(store, built)}
+    gates = (*built.gates, *gates_of(late, dataset.settings.gates, n_validated=built.n_validated))
+    return ", ".join(gate.name for gate in gates if not gate.passed and gate.name in OF_SELECTION)
+
+
 def _against_current(store: SnapshotStore, built: Built) -> float | None:
     """Validation NDCG@10 of the new snapshot over that of the current one, as each was measured; None without one."""
     from index.gates import ratio
@@ -167,6 +215,7 @@ def _against_current(store: SnapshotStore, built: Built) -> float | None:
 def _commit(
     store: SnapshotStore, folder: Path, dataset: Dataset, built: Built, *, gates: list[dict[str, Any]], key: Any
 ) -> str:
+    from index.snapshot_choices import fusion_choices, source_choices
     from recsys.model import Snapshot
     from recsys.snapshot.files import SnapshotReader
     from recsys.snapshot.manifest import Manifest
@@ -187,6 +236,9 @@ def _commit(
         n_items=len(snapshot.catalogue),
         n_events=len(dataset.interactions),
         sources=list(snapshot.pipeline.sources),
+        source_choices=source_choices(built),
+        fusion_choices=fusion_choices(built),
+        selected_at=built.selected_at,
     )
     # The last gate needs the finished files: what was written must answer as what was built. Before the commit, which
     # lists the version.

@@ -21,7 +21,7 @@ def report(dataset: Dataset, built: Built, gates: Sequence[Gate], stages: Stages
         "cleaning": dataset.report.to_json(),
         "choices": [asdict(choice) for choice in dataset.choices],
         "notes": list(built.notes),
-        "sources": [worth.to_json() for worth in built.worths],
+        "sources": [worth.choice.to_json() for worth in built.worths],
         "policies": {name: asdict(weights) for name, weights in built.policies.items()},
         "validation": {"tasks": plain(built.validation)},
         "gates": [gate.to_json() for gate in gates],

@@ -29,7 +29,8 @@ class Labelled:
     """One window: what its users did (truths by task, of the same users or fewer), and the rows to learn from.
 
     asked: the users whose queries the frame numbers · whole: all negatives are there, so lists can be made of it ·
-    plain: task -> source -> (Q, 100) its own lists for the users of the truth, which contenders are held against.
+    plain: task -> source -> (Q, 100) its own lists for the users of the truth, which contenders are held against ·
+    names: of the frame's columns.
     """
 
     window: Window
@@ -38,6 +39,7 @@ class Labelled:
     frame: Frame
     whole: bool
     plain: Mapping[str, Mapping[str, Int32]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +78,45 @@ def choose(
     *,
     seed: int,
     tuned: Recipe | None = None,
+    only: Contender | None = None,
 ) -> Chosen:
     """The best contender over the whole windows, each judged by models trained on the windows that ended before it.
 
     Without any such window the forest is taken where one can be trained, else reciprocal ranks. The default is the
-    first recipe's forest; ``tuned`` is one more recipe, whatever the size of the data.
+    first recipe's forest; ``tuned`` is one more recipe, whatever the size of the data. ``only``: the one contender,
+    fitted anew and judged on the same windows as if there were others.
     """
     pooled: dict[str, list[dict[str, Float64]]] = {}
     contenders: dict[str, Contender] = {}
     first: dict[str, Ranker] = {}
+    trainable = False
     for judged in windows:
         older = [other.frame for other in windows if other.window.end <= judged.window.start]
         truth = judged.truths[head.task]
         if not judged.whole or not len(truth):
             continue
+        sample = sample_of(head, older, seed=seed) if older else None
+        # Means over different users cannot be compared: all are judged where the forest can be trained, if anywhere.
+        # The newest windows come first, and a forest that can be trained before one can be before any newer one.
+        if trainable and sample is None:
+            break
+        trainable = sample is not None
         rows = rows_of(head, judged.frame)
-        for contender, ranker in _fitted(head, older, feature_names, seed=seed, tuned=tuned):
+        recipes = _recipes(head, older, tuned)
+        for contender, ranker in _fitted(sample, recipes, feature_names, seed=seed, only=only):
             contenders.setdefault(contender.label, contender)
             first.setdefault(contender.label, ranker)
             lists = lists_of(rows, ranker, judged.asked, truth)
             pooled.setdefault(contender.label, []).append(per_user(lists, truth, n_items))
         for name, lists in judged.plain.get(head.task, {}).items():
             pooled.setdefault(name, []).append(per_user(lists, truth, n_items))
-    # Means over different users cannot be compared: all are judged where the forest could be trained, if anywhere. The
-    # newest windows come first, and a forest that could be trained before one could be before any newer one.
     n_common = len(next(iter(pooled.values()), []))
     scores = {
         label: {metric: np.concatenate([part[metric] for part in parts[:n_common]]) for metric in parts[0]}
         for label, parts in pooled.items()
         if len(parts) >= n_common
     }
-    if not scores:
+    if not contenders.keys() & scores.keys():
         return _unjudged(head, [window.frame for window in windows], seed)
     ndcg = {label: values["ndcg@10"] for label, values in scores.items() if label in contenders}
     default = next(iter(ndcg))
@@ -129,28 +139,43 @@ def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:
     return chosen
 
 
+def _recipes(head: Head, frames: Sequence[Frame], tuned: Recipe | None) -> tuple[Recipe, ...]:
+    """What forests are compared, the default first."""
+    # Much data needs no recipe for little, and its forests take minutes.
+    n_queries = sum(len(np.unique(frame.query[frame.labels])) for frame in frames)
+    recipes = head.recipes if n_queries < MANY_QUERIES else head.recipes[:1]
+    return (*recipes, *([tuned] if tuned else []))
+
+
 def _fitted(
-    head: Head, frames: Sequence[Frame], feature_names: Sequence[str], *, seed: int, tuned: Recipe | None
+    sample: Frame | None,
+    recipes: Sequence[Recipe],
+    feature_names: Sequence[str],
+    *,
+    seed: int,
+    only: Contender | None,
 ) -> list[tuple[Contender, Ranker]]:
-    """Every contender that can be fitted on ``frames``, the default first."""
+    """Every contender that can be fitted on ``sample``, the default first; of ``only`` nothing else."""
     found: list[tuple[Contender, Ranker]] = []
-    sample = sample_of(head, frames, seed=seed) if frames else None
+    kinds = {only.fusion.kind} if only else {FOREST, STACKED, LINEAR, RECIPROCAL_RANK, SOURCE}
     if sample is not None:
-        linear = fit_linear(sample, feature_names)
-        # Much data needs no recipe for little, and its forests take minutes.
-        n_queries = sum(len(np.unique(frame.query[frame.labels])) for frame in frames)
-        recipes = head.recipes if n_queries < MANY_QUERIES else head.recipes[:1]
-        for recipe in (*recipes, *([tuned] if tuned else [])):
+        linear = fit_linear(sample, feature_names) if kinds & {STACKED, LINEAR} else None
+        if only:
+            recipes = [only.recipe] if only.recipe else []
+        for recipe in recipes:
             forest = train(recipe, sample, seed=seed)
             for kind in (FOREST, STACKED):
-                fusion = Fusion(kind, linear if kind == STACKED else None)
-                found.append((Contender(fusion, recipe), fusion.bound(feature_names, forest)))
-        fusion = Fusion(LINEAR, linear)
-        found.append((Contender(fusion, None), fusion.bound(feature_names, None)))
+                if kind in kinds:
+                    fusion = Fusion(kind, linear if kind == STACKED else None)
+                    found.append((Contender(fusion, recipe), fusion.bound(feature_names, forest)))
+        if LINEAR in kinds:
+            fusion = Fusion(LINEAR, linear)
+            found.append((Contender(fusion, None), fusion.bound(feature_names, None)))
     names = [name.removesuffix("_rank") for name in feature_names if name.endswith("_rank")]
     alone = [Fusion(SOURCE, source=name) for name in names if not name.startswith("similar")]
     for fusion in (Fusion(RECIPROCAL_RANK), *alone):
-        found.append((Contender(fusion, None), fusion.bound(feature_names, None)))
+        if fusion.kind in kinds and (only is None or fusion.source == only.fusion.source):
+            found.append((Contender(fusion, None), fusion.bound(feature_names, None)))
     return found
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from index.choices_told import choices_told
 from recsys.errors import InputError, NoSnapshot, RecsysError, SnapshotCorrupt
 from recsys.snapshot.canonical import parsed
 from recsys.snapshot.signature import SigningKey, VerifyKey, key_text, signature_fields, signing_key, verify_key
@@ -47,7 +48,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the commands; each sets ``func``, a function of the parsed arguments that returns the exit code."""
     _add(subparsers, "list", _list, "show the snapshots, oldest first")
     verify = _add(
-        subparsers, "verify", _verify, "check every file of a snapshot, and its signature when there is a key"
+        subparsers,
+        "verify",
+        _verify,
+        "check every file of a snapshot, and its signature when there is a key; show what was chosen for it, and why",
     )
     verify.add_argument("version", metavar="VERSION", nargs="?", help="the current one when left out")
     publish = _add(subparsers, "publish", _publish, "verify a snapshot and make it current")
@@ -128,7 +132,10 @@ def _verify(args: argparse.Namespace) -> int:
         print(f"{version}: {problem}")
     if problems:
         return 2
-    print(f"{version}: verified {len(store.manifest(version).files)} files")
+    manifest = store.manifest(version)
+    print(f"{version}: verified {len(manifest.files)} files")
+    for line in choices_told(manifest):
+        print(line)
     return 0
 
 

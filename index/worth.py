@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from recsys.evaluation.metrics import per_user
 from recsys.evaluation.truth import Truth
 from recsys.model import Snapshot
 from recsys.ranker import Ranker
+from recsys.snapshot.choices import SourceChoice
 from recsys.sources.protocol import Scorer
 
 MOST_USERS = 600
@@ -47,10 +47,21 @@ class Worth:
         """Whether it stays."""
         return self.source in KEPT or self.relative >= LEAST_GAIN
 
-    def to_json(self) -> dict[str, Any]:
-        """As the report keeps it."""
+    @property
+    def why(self) -> str:
+        """Why it stays or does not, as the end of a sentence about it."""
+        if self.source in KEPT:
+            return "pages are filled with it or features made of it, whatever it wins"
+        if self.pays:
+            return f"wins {100 * self.relative:.2f} % of NDCG@10"
+        won = f"wins {100 * self.relative:.2f} % of NDCG@10" if self.relative > 0 else "wins nothing"
+        return f"{won}, {100 * LEAST_GAIN:g} % are asked"
+
+    @property
+    def choice(self) -> SourceChoice:
+        """As the manifest keeps it."""
         gains = {task: round(gain, 6) for task, gain in self.gains.items()}
-        return {"source": self.source, "gain": gains, "cost_ms": round(self.cost_ms, 3), "kept": self.pays}
+        return SourceChoice(self.source, gains, round(self.cost_ms, 3), self.pays, self.why)
 
 
 def worths(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from recsys.errors import SchemaMismatch, SnapshotCorrupt
 from recsys.snapshot.canonical import canonical, parsed
 from recsys.snapshot.checksums import Fingerprint, differences, fingerprints
-from recsys.snapshot.rules import FIELDS, broken_rule
+from recsys.snapshot.choices import FusionChoice, SourceChoice
+from recsys.snapshot.rules import broken_rule, fields_of
 
-SCHEMA = 2  # 2: serving configs have diversity and spread
+SCHEMA = 3  # 2: serving configs have diversity and spread · 3: choices of sources and fusions, and when they were made
+READABLE = (2, SCHEMA)
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 # Neither can be listed: the manifest cannot hold its own sha256, and the signature is made of the finished manifest.
@@ -30,7 +33,9 @@ class Manifest:
     version: ``<UTC stamp>-<digest>``, worked out from all else here · built_at: UTC, ISO 8601 · event_window_*: epoch
     seconds of the first and last event · features: names in order · packages: version by name · gates:
     {name, value, limit, passed} each, value and limit a number or None · serving_configs: ``ServingConfig.to_json``
-    by name · files: by name relative to the snapshot's folder.
+    by name · files: by name relative to the snapshot's folder · source_choices: of every source that was weighed, left
+    out or not · fusion_choices: by serving config · selected_at: epoch seconds of the last event that both knew. Before
+    schema 3 nothing is known of choices: (), {} and None.
     """
 
     schema: int
@@ -49,6 +54,9 @@ class Manifest:
     n_events: int
     sources: tuple[str, ...]
     files: Mapping[str, Fingerprint]
+    source_choices: tuple[SourceChoice, ...] = ()
+    fusion_choices: Mapping[str, FusionChoice] = field(default_factory=dict)
+    selected_at: int | None = None
 
     @classmethod
     def seal(
@@ -68,6 +76,9 @@ class Manifest:
         n_items: int,
         n_events: int,
         sources: Sequence[str],
+        source_choices: Sequence[SourceChoice] = (),
+        fusion_choices: Mapping[str, FusionChoice] = MappingProxyType({}),
+        selected_at: int | None = None,
     ) -> Manifest:
         """The manifest of every file in ``folder`` and these facts, written there as manifest.json.
 
@@ -88,6 +99,9 @@ class Manifest:
             "n_items": n_items,
             "n_events": n_events,
             "sources": list(sources),
+            "source_choices": [choice.to_json() for choice in source_choices],
+            "fusion_choices": {name: choice.to_json() for name, choice in fusion_choices.items()},
+            "selected_at": selected_at,
             "files": _files_json(fingerprints(folder, outside=UNLISTED)),
         }
         # Reading back what is about to be written holds both ends to the same rules.
@@ -122,19 +136,26 @@ class Manifest:
             raise SnapshotCorrupt(f"{MANIFEST} is not a JSON object")
         # Before all other rules: another schema may well have other fields.
         schema = values.get("schema")
-        if type(schema) is int and schema != SCHEMA:
-            raise SchemaMismatch(f"{MANIFEST} has schema {schema}, this program reads schema {SCHEMA}")
+        if type(schema) is int and schema not in READABLE:
+            raise SchemaMismatch(f"{MANIFEST} has schema {schema}, this program reads schema {_spelled(READABLE)}")
         if broken := broken_rule(values, UNLISTED):
             raise SnapshotCorrupt(f"{MANIFEST} {broken}")
         if not is_canonical or values["version"] != _version(values):
             raise SnapshotCorrupt(f"{MANIFEST} was altered: its version does not follow from its contents")
         lists = {name: tuple(values[name]) for name in ("features", "gates", "sources")}
         files = {name: Fingerprint(file["sha256"], file["bytes"]) for name, file in values["files"].items()}
-        return cls(**(values | lists | {"files": files}))
+        sources = tuple(SourceChoice.from_json(one) for one in values.get("source_choices", ()))
+        fusions = {name: FusionChoice.from_json(one) for name, one in values.get("fusion_choices", {}).items()}
+        return cls(**(values | lists | {"files": files, "source_choices": sources, "fusion_choices": fusions}))
 
     def to_bytes(self) -> bytes:
         """The canonical JSON: what is on disk and what is signed."""
-        return canonical({name: getattr(self, name) for name in FIELDS} | {"files": _files_json(self.files)})
+        plain: dict[str, Any] = {
+            "files": _files_json(self.files),
+            "source_choices": [choice.to_json() for choice in self.source_choices],
+            "fusion_choices": {name: choice.to_json() for name, choice in self.fusion_choices.items()},
+        }
+        return canonical({name: plain.get(name, getattr(self, name)) for name in fields_of(self.schema)})
 
 
 def read_unlisted(folder: Path, name: str) -> bytes:
@@ -173,6 +194,10 @@ def _version(facts: Mapping[str, Any]) -> str:
     built_at = datetime.fromisoformat(facts["built_at"])
     digest = hashlib.sha256(canonical({name: value for name, value in facts.items() if name != "version"}))
     return f"{built_at:%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:12]}"
+
+
+def _spelled(schemas: Sequence[int]) -> str:
+    return " or ".join(map(str, schemas))
 
 
 def _files_json(files: Mapping[str, Fingerprint]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from recsys.serving import ServingConfig
 from recsys.snapshot.canonical import canonical
 from recsys.snapshot.checksums import is_relative_name
+from recsys.snapshot.choices import FusionChoice, SourceChoice
 
 _VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -26,11 +27,12 @@ def broken_rule(values: Mapping[str, Any], unlisted: tuple[str, ...]) -> str | N
 
     unlisted: names that must not be among the listed files.
     """
-    if missing := sorted(set(FIELDS) - set(values)):
+    fields = fields_of(values.get("schema"))
+    if missing := sorted(set(fields) - set(values)):
         return f"lacks the field {missing[0]}"
-    if unknown := sorted(set(values) - set(FIELDS)):
+    if unknown := sorted(set(values) - set(fields)):
         return f"has an unknown field {unknown[0]!r}"
-    for name, is_valid in FIELDS.items():
+    for name, is_valid in fields.items():
         if not is_valid(values[name]):
             return f"has no valid {name}"
     if values["event_window_start"] > values["event_window_end"]:
@@ -38,6 +40,13 @@ def broken_rule(values: Mapping[str, Any], unlisted: tuple[str, ...]) -> str | N
     if listed := sorted(set(unlisted) & set(values["files"])):
         return f"lists {listed[0]}"
     return None
+
+
+def fields_of(schema: object) -> Mapping[str, Callable[[Any], bool]]:
+    """The fields of a manifest of ``schema``, each with what tells a valid value."""
+    if schema == 2:
+        return {name: is_valid for name, is_valid in FIELDS.items() if name not in SINCE_3}
+    return FIELDS
 
 
 def _is_int(value: object) -> bool:
@@ -84,14 +93,27 @@ def _is_gate(value: object) -> bool:
 
 
 def _is_serving_configs(value: object) -> bool:
-    if not isinstance(value, dict):
-        return False
+    return isinstance(value, dict) and _comes_out(
+        value, lambda: {one.name: one.to_json() for one in map(ServingConfig.from_json, value.values())}
+    )
+
+
+def _is_source_choices(value: object) -> bool:
+    return isinstance(value, list) and _comes_out(value, lambda: [SourceChoice.from_json(v).to_json() for v in value])
+
+
+def _is_fusion_choices(value: object) -> bool:
+    return isinstance(value, dict) and _comes_out(
+        value, lambda: {name: FusionChoice.from_json(v).to_json() for name, v in value.items()}
+    )
+
+
+def _comes_out(value: Any, again: Callable[[], Any]) -> bool:
+    """Whether what was read and is written ``again`` is the same: a field this code does not know would be lost."""
     try:
-        # Written again, a config must come out as it was: a field this code does not know would be lost in silence.
-        again = {config.name: config.to_json() for config in map(ServingConfig.from_json, value.values())}
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return canonical(again()) == canonical(value)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return False
-    return canonical(again) == canonical(value)
 
 
 def _is_file(name: object, value: object) -> bool:
@@ -121,5 +143,10 @@ FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "n_items": _is_count,
     "n_events": _is_count,
     "sources": _is_names,
+    "source_choices": _is_source_choices,
+    "fusion_choices": _is_fusion_choices,
+    "selected_at": lambda value: value is None or _is_epoch(value),
     "files": lambda value: isinstance(value, dict) and all(_is_file(name, file) for name, file in value.items()),
 }
+# What snapshots of schema 2 do not say.
+SINCE_3 = frozenset({"source_choices", "fusion_choices", "selected_at"})

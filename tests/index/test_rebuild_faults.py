@@ -77,7 +77,10 @@ def killed_after(stage_lines: int, root: Path, data: Path) -> list[str]:
     """Run a rebuild and SIGKILL it when it has told of that many stages; the stages it told of, all if it ended."""
     told: list[str] = []
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, *words(root, data)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", MAIN, *words(root, data, "--fresh")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stderr is not None
@@ -120,11 +123,17 @@ def test_a_rebuild_killed_after_any_stage_leaves_what_is_served_alone_and_the_ne
         n_left_behind += bool(debris(root))
     assert seen >= set(STAGES[:-1])
     assert n_left_behind > 5, "the kills came after the work was done"
-    ran = index_command(*words(root, data))
+    ran = index_command(*words(root, data, "--reselect"))
     assert ran.code == 0, ran.err
+    assert "kept by an earlier build" in ran.err
     assert SnapshotStore(root).current() != current
     assert debris(root) == []
     assert bytes_of(root / current) == before
+    # What killed rebuilds have kept is as good as new.
+    files = SnapshotStore(root).manifest(SnapshotStore(root).current()).files
+    assert index_command(*words(root, data, "--fresh")).code == 0
+    afresh = SnapshotStore(root).manifest(SnapshotStore(root).current()).files
+    assert {name for name in files if files[name] != afresh[name]} == {"report.json"}
 
 
 def test_a_rebuild_killed_at_any_change_of_names_leaves_current_old_or_new_and_every_listed_version_whole(

@@ -6,7 +6,7 @@ import numpy as np
 
 from index.frames import Frame
 from index.heads import Head, Recipe
-from index.selection import Labelled, choose, final
+from index.selection import Contender, Labelled, choose, final
 from index.tuning import Budget, tune
 from index.windows import Window
 from recsys.arrays import frozen
@@ -49,6 +49,25 @@ def test_a_forest_is_chosen_where_it_knows_what_no_source_does() -> None:
     fusion, forest = final(chosen, [window.frame for window in windows], NAMES, seed=0)
     assert fusion.kind == FOREST
     assert forest is not None
+
+
+def test_one_contender_alone_is_judged_as_it_was_among_others() -> None:
+    windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True), labelled(44, 3, hidden=True)]
+    among = choose(HEAD, windows, NAMES, N_ITEMS, seed=0)
+    for label in ("forest (quick)", "stacked (quick)", "linear", "reciprocal-rank", "source bad"):
+        kind, recipe = label.split()[0], QUICK if "quick" in label else None
+        contender = Contender(Fusion(kind, source="bad" if kind == SOURCE else ""), recipe)
+        alone = choose(HEAD, windows, NAMES, N_ITEMS, seed=0, only=contender)
+        assert set(alone.scores) == {alone.contender.label} == {label}
+        assert alone.n_users == among.n_users
+        for metric, values in among.scores[label].items():
+            assert alone.scores[label][metric].tolist() == values.tolist()
+
+
+def test_a_contender_that_cannot_be_fitted_any_more_is_judged_by_nobody() -> None:
+    windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
+    gone = Contender(Fusion(SOURCE, source="gone"), None)
+    assert choose(HEAD, windows, NAMES, N_ITEMS, seed=0, only=gone).n_users == 0
 
 
 def test_one_source_is_chosen_where_too_little_is_there_for_a_forest() -> None:

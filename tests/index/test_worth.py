@@ -67,3 +67,15 @@ def test_a_source_pays_by_what_it_wins_and_some_always_stay() -> None:
     assert not Worth("next", {}, LEAST_GAIN / 2, cost_ms=0.0).pays
     assert Worth("next", {}, LEAST_GAIN, cost_ms=99.0).pays
     assert Worth("popular", {}, -1.0, cost_ms=99.0).pays
+
+
+def test_the_manifest_is_told_why_a_source_stays_or_goes() -> None:
+    whys = [Worth("next", {}, relative, 1.0).choice.why for relative in (0.05, 0.0004, -0.1)]
+    assert whys == [
+        "wins 5.00 % of NDCG@10",
+        "wins 0.04 % of NDCG@10, 0.1 % are asked",
+        "wins nothing, 0.1 % are asked",
+    ]
+    choice = Worth("popular", {"all": -0.1234567}, -1.0, 0.12345).choice
+    assert choice.why.endswith("whatever it wins")
+    assert (choice.gains, choice.cost_ms, choice.kept) == ({"all": -0.123457}, 0.123, True)

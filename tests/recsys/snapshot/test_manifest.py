@@ -12,6 +12,7 @@ import pytest
 from recsys.errors import SchemaMismatch, SnapshotCorrupt, SnapshotError
 from recsys.serving import ServingConfig, built_in
 from recsys.snapshot.canonical import canonical
+from recsys.snapshot.choices import FusionChoice, SourceChoice
 from recsys.snapshot.manifest import MANIFEST, SCHEMA, Manifest, file_problems, verify_files
 
 
@@ -106,18 +107,43 @@ def test_a_folder_with_a_link_or_an_odd_name_is_not_sealed(sealed: Path, facts: 
 
 
 def test_another_schema_is_a_mismatch_whatever_else_that_schema_holds() -> None:
-    with pytest.raises(SchemaMismatch, match="schema 3, this program reads schema 2"):
-        Manifest.from_bytes(canonical({"schema": 3, "shards": []}))
+    with pytest.raises(SchemaMismatch, match="schema 4, this program reads schema 2 or 3"):
+        Manifest.from_bytes(canonical({"schema": 4, "shards": []}))
 
 
 def test_a_snapshot_from_before_the_policies_is_refused_by_its_schema(sealed: Path) -> None:
     values = json.loads((sealed / MANIFEST).read_bytes())
     for config in values["serving_configs"].values():
         del config["diversity"], config["spread"]
-    with pytest.raises(SchemaMismatch, match="schema 1, this program reads schema 2"):
+    with pytest.raises(SchemaMismatch, match="schema 1, this program reads schema 2 or 3"):
         Manifest.from_bytes(canonical(values | {"schema": 1}))
     with pytest.raises(SnapshotCorrupt, match="no valid serving_configs"):
         Manifest.from_bytes(canonical(values))
+
+
+def test_a_manifest_from_before_the_choices_reads_as_without_any_and_stays_as_it_was_signed(sealed: Path) -> None:
+    values = json.loads((sealed / MANIFEST).read_bytes())
+    for field in ("source_choices", "fusion_choices", "selected_at"):
+        with pytest.raises(SnapshotCorrupt, match="unknown field"):
+            Manifest.from_bytes(resealed(values | {"schema": 2}))
+        del values[field]
+    raw = resealed(values | {"schema": 2})
+    manifest = Manifest.from_bytes(raw)
+    assert (manifest.source_choices, manifest.fusion_choices, manifest.selected_at) == ((), {}, None)
+    assert manifest.to_bytes() == raw
+    with pytest.raises(SnapshotCorrupt, match="lacks the field fusion_choices"):
+        Manifest.from_bytes(resealed(values | {"schema": 3}))
+
+
+def test_choices_come_back_as_they_were_sealed(sealed: Path, facts: dict[str, Any]) -> None:
+    (sealed / MANIFEST).unlink()
+    sources = (SourceChoice("ease", {"all": 0.0125, "novel": -0.001}, 1.25, True, "wins 3 %"),)
+    fusions = {"home": FusionChoice("forest (deep)", "it is best")}
+    Manifest.seal(sealed, **facts, source_choices=sources, fusion_choices=fusions, selected_at=1_512_363_600)
+    manifest = Manifest.read(sealed)
+    assert (manifest.source_choices, manifest.fusion_choices) == (sources, fusions)
+    assert manifest.selected_at == 1_512_363_600
+    assert manifest.to_bytes() == (sealed / MANIFEST).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -131,6 +157,7 @@ def test_a_listed_name_that_leaves_the_folder_is_refused(sealed: Path, name: str
         Manifest.from_bytes(resealed(values))
 
 
+CHOICE = SourceChoice("ease", {"all": 0.5}, 1.0, True, "it wins").to_json()
 WRONG: list[tuple[str, Any]] = [
     ("schema", "1"),
     ("schema", True),
@@ -153,6 +180,17 @@ WRONG: list[tuple[str, Any]] = [
     ("n_items", -1),
     ("n_events", 0.5),
     ("sources", [""]),
+    ("source_choices", {}),
+    ("source_choices", [{"source": "ease"}]),
+    ("source_choices", [CHOICE | {"kept": 1}]),
+    ("source_choices", [CHOICE | {"cost_ms": "1"}]),
+    ("source_choices", [CHOICE | {"cost_ms": "inf"}]),
+    ("source_choices", [CHOICE | {"gains": [1.0]}]),
+    ("source_choices", [CHOICE | {"rank": 1}]),
+    ("fusion_choices", []),
+    ("fusion_choices", {"home": "forest"}),
+    ("fusion_choices", {"home": {"fusion": "forest", "why": 1}}),
+    ("selected_at", "2026"),
     ("files", []),
     ("files", {"a": {"sha256": "0" * 63, "bytes": 1}}),
     ("files", {"a": {"sha256": "0" * 64, "bytes": -1}}),

@@ -1,0 +1,78 @@
+"""The rows of all windows that a build learns from and is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, replace
+
+from index.builder import Builder
+from index.selection import Labelled
+from index.windows import Window, judged, planned, span, truth_in
+from index.worth import dropped, lacks_sources, source_of
+from recsys.model import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """all: the windows to learn from, newest first · judged: those of them to judge by."""
+
+    all: tuple[Window, ...]
+    judged: tuple[Window, ...]
+
+    @property
+    def to_search(self) -> Window | None:
+        """The newest that nothing is judged by, to choose settings on; the oldest judged where there is no other."""
+        if not self.all:
+            return None
+        return next((one for one in self.all if one.end <= self.judged[-1].start), self.judged[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """windows: newest first, all with the columns ``names`` · newest: what the first window was asked of, None when its
+    rows were kept by an earlier build.
+    """
+
+    windows: tuple[Labelled, ...]
+    names: tuple[str, ...]
+    newest: Snapshot | None
+
+    def without(self, sources: Set[str]) -> Learnt:
+        """As if ``sources`` had never been asked: their columns go, and the rows that no other source returned."""
+        names = tuple(name for name in self.names if source_of(name) not in sources)
+        if names == self.names:
+            return self
+        windows = tuple(
+            replace(window, frame=dropped(window.frame, self.names, names), names=names) for window in self.windows
+        )
+        return Learnt(windows, names, None)
+
+
+def plan(builder: Builder, end: int) -> Plan:
+    """The windows of the data before ``end``, as many as it takes."""
+    training, everything = builder.dataset.settings.training, builder.dataset.interactions
+    n_items = len(builder.dataset.item_ids)
+    windows = planned(everything, end, n_items, horizon_days=training.horizon_days, count=training.windows)
+    to_judge = judged(windows, len(truth_in(everything, windows[0], n_items)) if windows else 0)
+    builder.stages.print(f"windows: {span(windows)}; {len(to_judge)} of them to judge by")
+    return Plan(windows, to_judge)
+
+
+def learn(builder: Builder, windows: Plan, *, off: Set[str] = frozenset()) -> Learnt:
+    """The rows of every window in which something happened; ``off``: sources not to be asked."""
+    labelled: list[Labelled] = []
+    names: tuple[str, ...] = ()
+    newest: Snapshot | None = None
+    for window in windows.all:
+        found = builder.labelled(window, whole=window in windows.judged, off=off)
+        if found is None:
+            continue
+        rows = found[0]
+        if not labelled:
+            names, newest = rows.names, found[1]
+        if rows.names != names:
+            if not lacks_sources(rows.names, names):
+                continue  # so early that its rows have altogether other columns
+            rows = replace(rows, frame=rows.frame.spread(rows.names, names), names=names)
+        labelled.append(rows)
+    return Learnt(tuple(labelled), names, newest)

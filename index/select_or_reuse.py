@@ -1,0 +1,173 @@
+"""Which fusion, sources and policy weights a build takes: chosen by validation, or as an earlier build chose them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+
+from index.builder import Builder
+from index.heads import HEADS
+from index.kept_selection import Selection, Selections, Shop, Verdict
+from index.learn import Learnt, Plan, learn, plan
+from index.policy_weights import PolicyWeights, choose_weights
+from index.selection import Chosen, choose
+from index.source_search import n_fits, search
+from index.tuning import Budget, tune
+from index.worth import Worth, worths
+
+# What was chosen before must still reach this share of the NDCG@10 it had then.
+LEAST_OF_THEN = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """builder: fits sources as was chosen · chosen: a head each · worths: of all sources · policies: by head · learnt:
+    rows without sources that do not pay · at: epoch seconds of the last event that the choice knew · of_other_data: it
+    was made on other data than these.
+    """
+
+    builder: Builder
+    chosen: tuple[Chosen, ...]
+    worths: tuple[Worth, ...]
+    policies: Mapping[str, PolicyWeights]
+    learnt: Learnt
+    at: int
+    notes: tuple[str, ...]
+    of_other_data: bool = False
+
+    @property
+    def unpaid(self) -> frozenset[str]:
+        """The sources that are left out."""
+        return frozenset(worth.source for worth in self.worths if not worth.pays)
+
+
+def selected(builder: Builder, end: int, budget: Budget | None, kept: Selections | None) -> Selected:
+    """What an earlier build chose, where it still holds for these data, else what validation chooses now.
+
+    ``kept`` None: every choice is made here and now, and forgotten.
+    """
+    if kept is None:
+        return _select(builder, end, budget)[0]
+    shop = Shop.of(builder, end)
+    earlier, why_not = kept.fitting(shop)
+    if earlier is not None:
+        again = _reuse(builder, end, earlier, shop)
+        if isinstance(again, Selected):
+            return again
+        why_not = again
+    found, names = _select(builder, end, budget)
+    notes = [f"sources and fusions were selected again: {why_not}"] if why_not else []
+    if all(one.n_users for one in found.chosen):
+        try:
+            kept.keep(_selection(found, shop, names))
+        except OSError as error:
+            notes.append(f"the selection is not kept for the next rebuild: {error}")
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Selected | str:
+    """What ``earlier`` says, judged anew on the newest windows; a sentence when it does not hold after all."""
+    # Sources left out are not fitted. On the very same data they are: the rows are kept from then, and a build of the
+    # same data must give the same snapshot whether it chose or not.
+    is_same = earlier.shop.data == shop.data
+    off = frozenset() if is_same else earlier.unpaid
+    builder = builder.fitting_by(earlier.fitting)
+    learnt = learn(builder, plan(builder, end), off=off)
+    if learnt.names != (earlier.remaining if off else earlier.names):
+        return f"the features are others than those of the selection of {earlier.day}"
+    seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
+    chosen: list[Chosen] = []
+    notes: list[str] = []
+    for head in HEADS:
+        verdict = earlier.verdicts[head.name]
+        with builder.stages.stage(f"judge the fusion of {head.name}"):
+            one = choose(head, learnt.windows, learnt.names, n_items, seed=seed, only=verdict.contender)
+        if not one.n_users:
+            return f"nothing is there to judge the selection of {earlier.day} by"
+        ndcg = _ndcg(one)
+        if ndcg < LEAST_OF_THEN * verdict.ndcg:
+            return (
+                f"{one.contender.label} of {head.name} reaches {ndcg:.4f}, on {earlier.day} it was {verdict.ndcg:.4f}"
+            )
+        chosen.append(replace(one, why=verdict.why))
+        notes.append(
+            f"serving config {head.name} orders by {one.contender.label}: NDCG@10 {ndcg:.4f} over {one.n_users} users, "
+            f"{verdict.ndcg:.4f} when it was chosen"
+        )
+    largest = earlier.shop.facts.changes(shop.facts)[0]
+    why = "the data are the same" if is_same else f"nothing has drifted (largest change: {largest})"
+    notes.insert(0, f"reused the selection of {earlier.day}: {why}")
+    return Selected(
+        builder=builder,
+        chosen=tuple(chosen),
+        worths=earlier.worths,
+        policies=earlier.policies,
+        learnt=learnt.without(earlier.unpaid),
+        at=earlier.shop.at,
+        notes=(*notes, *_left_out(earlier.unpaid)),
+        of_other_data=not is_same,
+    )
+
+
+def _select(builder: Builder, end: int, budget: Budget | None) -> tuple[Selected, tuple[str, ...]]:
+    """What validation chooses now, after a search for recipes if there is time for one; the names of all features."""
+    stages, seed = builder.stages, builder.dataset.settings.training.seed
+    n_items = len(builder.dataset.item_ids)
+    windows = plan(builder, end)
+    builder, notes = _fitting(builder, windows)
+    learnt = learn(builder, windows)
+    chosen: list[Chosen] = []
+    for head in HEADS:
+        recipe = None
+        if budget is not None and budget.minutes > 0:
+            with stages.stage(f"search a recipe for {head.name}") as step:
+                tuned = tune(head, learnt.windows, n_items, budget, seed=seed, advance=step.advance)
+            recipe, said = tuned or (None, f"no window to judge recipes for {head.name} by: none was searched for")
+            notes.append(said)
+        with stages.stage(f"choose the fusion of {head.name}"):
+            chosen.append(choose(head, learnt.windows, learnt.names, n_items, seed=seed, tuned=recipe))
+    notes += [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
+    table, weights = _weigh(builder, learnt, chosen)
+    unpaid = frozenset(worth.source for worth in table if not worth.pays)
+    at = int(builder.dataset.interactions.times.max())
+    notes += _left_out(unpaid)
+    found = Selected(builder, tuple(chosen), table, weights, learnt.without(unpaid), at, tuple(notes))
+    return found, learnt.names
+
+
+def _fitting(builder: Builder, windows: Plan) -> tuple[Builder, list[str]]:
+    """The builder with the settings of its sources, chosen on a window that nothing else is judged by, if there is."""
+    window = windows.to_search
+    if window is None:
+        return builder, []
+    with builder.stages.stage("choose how sources are fitted", total=n_fits(builder)) as step:
+        fitting, said = search(builder, window, step.advance)
+    return builder.fitting_by(fitting), said
+
+
+def _weigh(
+    builder: Builder, learnt: Learnt, chosen: list[Chosen]
+) -> tuple[tuple[Worth, ...], dict[str, PolicyWeights]]:
+    """What each source is worth and how much variety the lists bear, both on the newest window; nothing without one."""
+    if not learnt.windows or not learnt.windows[0].whole:
+        return (), {}
+    newest = learnt.windows[0]
+    snapshot = learnt.newest or builder.before(newest.window)
+    with builder.stages.stage("weigh sources"):
+        table = worths(chosen, newest, snapshot, learnt.names)
+    with builder.stages.stage("weigh variety"):
+        found = {one.head.name: choose_weights(one, newest, snapshot.model.context) for one in chosen}
+    return table, {name: weights for name, weights in found.items() if weights is not None}
+
+
+def _selection(found: Selected, shop: Shop, names: tuple[str, ...]) -> Selection:
+    verdicts = {one.head.name: Verdict(one.contender, one.why, _ndcg(one)) for one in found.chosen}
+    return Selection(shop, found.builder.fitting, verdicts, found.worths, found.policies, names)
+
+
+def _ndcg(one: Chosen) -> float:
+    return float(one.scores[one.contender.label]["ndcg@10"].mean())
+
+
+def _left_out(unpaid: Set[str]) -> list[str]:
+    return [f"left out, for they win too little: {', '.join(sorted(unpaid))}"] if unpaid else []
