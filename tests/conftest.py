@@ -15,6 +15,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recsys.model import Snapshot
+from recsys.snapshot.store import SnapshotStore
+
 FIRST_DAY = 1_735_689_600  # 2025-01-01
 DAY_S = 86_400
 N_DAYS = 182
@@ -153,6 +156,12 @@ def world(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> World:
             output.write_text(_rebuilt(root), encoding="utf-8")
     version = (root / "snapshots" / "CURRENT").read_text().strip()
     return World(root / "data", root / "snapshots", root / "cache", version, output.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def world_snapshot(world: World) -> Snapshot:
+    """The snapshot of ``world``, in memory."""
+    return Snapshot.read(SnapshotStore(world.snapshots).open(world.version))
 
 
 def _rebuilt(root: Path) -> str:

@@ -1,24 +1,17 @@
-"""From tables to answers: a server process on a snapshot that the rebuild command published, asked by real clients."""
+"""From tables to answers: a server on a snapshot that the rebuild command published, asked by a real client."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_status import rpc_status
 
-from index.scoring import lists_of_pipeline
 from protos.recommender.v1.recommendation_service_pb2 import (
     EXPLAIN_SUMMARY,
     SERVED_BY_PERSONALISED,
@@ -34,11 +27,10 @@ from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.model import Snapshot
 from recsys.serving import Scope, built_in
-from recsys.snapshot.store import SnapshotStore
 from server.channel import connect
 
 USER, CHINESE_USER, CHINESE_ITEM = "user-003", "用户-001", "商品-01"
-AT, AT_S = "2025-07-02T00:00:00Z", 1_751_414_400  # after the last event
+AT_S = 1_751_414_400  # 2025-07-02, after the last event
 EARLIER_S = 1_746_057_600  # 2025-05-01
 
 
@@ -51,11 +43,6 @@ def channel(world_target: str) -> Iterator[grpc.Channel]:
 @pytest.fixture(scope="module")
 def stub(channel: grpc.Channel) -> Any:
     return RecommendationServiceStub(channel)
-
-
-@pytest.fixture(scope="module")
-def snapshot(world: Any) -> Snapshot:
-    return Snapshot.read(SnapshotStore(world.snapshots).open(world.version))
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +117,11 @@ def test_page_size_is_how_many_are_shown_and_zero_is_twenty(stub: Any, page_size
 
 @pytest.mark.parametrize("page_size", [200, 10_000])
 def test_a_page_larger_than_the_shop_holds_all_the_user_has_and_what_the_sources_find_with_a_warning(
-    stub: Any, snapshot: Snapshot, bought: Callable[[str], set[str]], page_size: int
+    stub: Any, world_snapshot: Snapshot, bought: Callable[[str], set[str]], page_size: int
 ) -> None:
     response = stub.Recommend(RecommendRequest(user_id=USER, page_size=page_size))
     shown = set(ids(response))
-    deepest = max(depth.k for depth in snapshot.configs["home"].depths if depth.scope is Scope.NEW)
+    deepest = max(depth.k for depth in world_snapshot.configs["home"].depths if depth.scope is Scope.NEW)
     assert shown >= bought(USER)
     assert len(shown - bought(USER)) >= min(deepest, 80 - len(bought(USER)))
     assert len(shown) == len(response.results)
@@ -187,10 +174,10 @@ def test_the_same_question_has_the_same_answer(stub: Any) -> None:
     assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
 
 
-def test_explain_names_sources_and_reasons_and_items_carry_their_titles(stub: Any, snapshot: Snapshot) -> None:
+def test_explain_names_sources_and_reasons_and_items_carry_their_titles(stub: Any, world_snapshot: Snapshot) -> None:
     request = RecommendRequest(user_id=USER, page_size=80, explain=EXPLAIN_SUMMARY, return_items=True)
     response = stub.Recommend(request)
-    known = set(snapshot.pipeline.sources)
+    known = set(world_snapshot.pipeline.sources)
     for result in response.results:
         assert {hit.name for hit in result.sources} <= known
         assert all(hit.rank >= 1 for hit in result.sources)
@@ -256,52 +243,3 @@ def test_the_server_says_what_it_serves_and_is_healthy(channel: grpc.Channel, wo
     window = (serving.event_window_start.seconds, serving.event_window_end.seconds)
     assert window == (seconds.min(), seconds.max())
     assert HealthStub(channel).Check(HealthCheckRequest()).status == HealthCheckResponse.SERVING
-
-
-def batch(target: str, out: Path, *words: str) -> None:
-    command = [sys.executable, "-m", "server.batch_client", "--target", target, "--out", str(out), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("config", ["home", "discover"])
-def test_lists_of_the_batch_client_are_those_the_evaluation_scores(
-    world_target: str, snapshot: Snapshot, tmp_path: Path, config: str
-) -> None:
-    words = ("--users", "all", "--limit", "100", "--serving-config", config, "--at", AT)
-    batch(world_target, tmp_path / "lists.parquet", *words)
-    batch(world_target, tmp_path / "lists.jsonl", *words)
-    rows = pq.read_table(tmp_path / "lists.parquet").to_pylist()
-    assert rows == [json.loads(line) for line in (tmp_path / "lists.jsonl").read_text(encoding="utf-8").splitlines()]
-
-    users = np.arange(len(snapshot.users), dtype=np.int32)
-    lists = lists_of_pipeline(snapshot, config, users, at=AT_S)
-    expected = [
-        (user_id, rank, item_id)
-        for user_id, row in zip(snapshot.users.ids(users), lists, strict=True)
-        for rank, item_id in enumerate(snapshot.catalogue.items.ids(row[row >= 0]), start=1)
-    ]
-    assert [(row["user_id"], row["rank"], row["item_id"]) for row in rows] == expected
-    assert len({row["user_id"] for row in rows}) == 120
-
-
-def client(target: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "server.console_client", words[0], *words[1:], "--target", target]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_a_person_reads_names_sources_and_reasons(world_target: str, shop: Any) -> None:
-    shown = client(world_target, "recommend", USER, "--explain", "--limit", "60")
-    assert shown.returncode == 0, shown.stderr
-    assert sum(title in shown.stdout for title in shop.items["title"]) >= 50
-    assert "龙井绿茶" in shown.stdout
-    assert "history" in shown.stdout
-    assert "item-0" not in shown.stdout
-
-
-def test_a_person_who_asks_for_the_impossible_gets_one_sentence(world_target: str) -> None:
-    refused = client(world_target, "similar", "no-such-item")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("recsys-client: ")
-    assert len(refused.stderr.splitlines()) == 1
-    assert "no-such-item" in refused.stderr

@@ -16,124 +16,31 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
+from diversity.choice import choose
+from diversity.plot import draw
+from diversity.pools import Pools
+from diversity.setting import Row, Setting, named
+from diversity.window import Window
 from threadpoolctl import threadpool_limits
 
-from index.build import build
-from index.builder import Builder
-from index.evaluation import TASKS, Cut, _exposure
-from index.loading import load_for
-from index.progress import Stages
+from index.evaluation import TASKS
 from index.rebuild_command import cache_folder, instant
-from index.scoring import CHUNK, lists_of_source
-from recsys.arrays import Bool, Int32, frozen
-from recsys.ask import Ask, resolve
-from recsys.context import Context
-from recsys.evaluation.metrics import Exposure, K, beyond_accuracy, per_user
+from recsys.arrays import frozen
+from recsys.ask import Ask
+from recsys.evaluation.metrics import K, beyond_accuracy, per_user
 from recsys.evaluation.truth import Truth
-from recsys.model import Snapshot
-from recsys.policies.chain import policies_of, select
-from recsys.policies.pool import POOL
-from recsys.query import Query, Recommendation, Slate
-from recsys.serving import ServingConfig, built_in
+from recsys.serving import built_in
 
 DIVERSITY = (0.0, 0.3, 0.6, 1.0, 1.5)
 SPREAD = (0.0, 0.05, 0.1, 0.14, 0.18, 0.2, 0.22, 0.24, 0.26, 0.3, 0.4)
 DAY_S = 86_400
 N_RESAMPLES = 1000
 N_SIMILAR = 400
-NO_ITEMS: Bool = frozen([], np.bool_)
-Row = dict[str, float]
-Setting = tuple[float, float]  # diversity, spread
-
-
-@dataclass(frozen=True, slots=True)
-class Pools:
-    """The ranker's best of each query of a task, before any policy."""
-
-    config: ServingConfig
-    trained: bool
-    context: Context
-    queries: tuple[Query, ...]
-    slates: tuple[Slate, ...]
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, config: ServingConfig, asks: Sequence[Ask]) -> Pools:
-        """Retrieve and score once, under the rules of ``config``."""
-        plain_config = replace(config, diversity=0.0, spread=0.0)
-        queries: list[Query] = []
-        answers: list[Recommendation] = []
-        for start in range(0, len(asks), CHUNK):
-            part = [replace(ask, serving_config=config.name, limit=POOL) for ask in asks[start : start + CHUNK]]
-            resolved = [replace(resolve(ask, snapshot).query, config=plain_config) for ask in part]
-            answers += snapshot.pipeline.recommend_many(resolved)
-            # Masks of a whole catalogue and vectors remembered have done their work.
-            queries += [replace(query, allowed=NO_ITEMS, remembered={}) for query in resolved]
-        trained = config.ranker in snapshot.pipeline.rankers
-        return cls(config, trained, snapshot.model.context, tuple(queries), tuple(a.slate for a in answers))
-
-    def lists(self, setting: Setting, limit: int = K) -> Int32:
-        """(Q, limit) answers under ``setting``; -1 where there are fewer items."""
-        config = replace(self.config, diversity=setting[0], spread=setting[1])
-        policies = policies_of(config, trained=self.trained)
-        lists = np.full((len(self.queries), limit), -1, np.int32)
-        for row, (query, slate) in enumerate(zip(self.queries, self.slates, strict=True)):
-            positions = select(policies, replace(query, limit=limit), slate, self.context)[:limit]
-            lists[row, : len(positions)] = slate.items[positions]
-        return lists
-
-    def milliseconds(self, setting: Setting, limit: int) -> float:
-        """What ``setting`` adds to a query with ``limit``."""
-        started = perf_counter()
-        self.lists(setting, limit)
-        after = perf_counter()
-        self.lists((0.0, 0.0), limit)
-        return (after - started - (perf_counter() - after)) / len(self.queries) * 1e3
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One split: what was fitted before it, and what is true after it."""
-
-    start: int
-    snapshot: Snapshot
-    truths: Mapping[str, Truth]
-    exposure: Exposure
-
-    @classmethod
-    def of(cls, options: argparse.Namespace, start: int, *, end: int | None) -> Window:
-        """Fit on events before ``start``; the truth is of [start, end)."""
-        with Stages() as stages:
-            dataset, _ = load_for(options.data, options.config, until=start, stages=stages)
-            cut = Cut.read(options.data, dataset, start=start, end=end)
-            built = build(Builder.of(dataset, cache=options.cache, stages=stages), end=start)
-        return cls(start, built.snapshot, cut.truths, _exposure(dataset, built.snapshot, cut.n_items))
-
-    def pools(self, task: str, config: str) -> Pools:
-        """The pools of the users of ``task``."""
-        asks = [Ask(at=self.start, user_id=user) for user in self.snapshot.users.ids(self.truths[task].users)]
-        return Pools.of(self.snapshot, self.snapshot.configs[config], asks)
-
-    def row(self, task: str, lists: Int32) -> Row:
-        """Means over users of the accuracy of ``lists``, and what lies beyond it."""
-        truth = self.truths[task]
-        accuracy = per_user(lists, truth, len(self.exposure.known))
-        means = {name: float(accuracy[name].mean()) for name in (f"ndcg@{K}", f"recall@{K}")}
-        return means | beyond_accuracy(lists, truth, self.exposure)
-
-    def sources(self, task: str, config: str) -> dict[str, Row]:
-        """Each source that needs no context item, alone."""
-        users = self.truths[task].users
-        names = [name for name in self.snapshot.pipeline.sources if not name.startswith("similar")]
-        return {
-            name: self.row(task, lists_of_source(self.snapshot, name, config, users, at=self.start)) for name in names
-        }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -147,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with threadpool_limits(1, "blas"):
             validation[_stamp(start)] = {task: _sweep(window, task, config, grid) for task, config in TASKS}
             similar = similar or _similar(window, options.diversity)
-    chosen = {task: _choice([tasks[task] for tasks in validation.values()], options.most_loss) for task, _ in TASKS}
-    figures: dict[str, Any] = {"chosen": {task: _named(setting) for task, setting in chosen.items()}}
+    chosen = {task: choose([tasks[task] for tasks in validation.values()], options.most_loss) for task, _ in TASKS}
+    figures: dict[str, Any] = {"chosen": {task: named(setting) for task, setting in chosen.items()}}
     for task, config in TASKS:
         now = (built_in()[config].diversity, built_in()[config].spread)
-        print(f"{task}: chosen {_named(chosen[task])}; serving config {config} has {_named(now)}")
+        print(f"{task}: chosen {named(chosen[task])}; serving config {config} has {named(now)}")
     if options.test is not None:
         window = Window.of(options, options.test, end=None)
         with threadpool_limits(1, "blas"):
@@ -162,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (options.out / "curve.json").write_text(json.dumps(_plain(figures), indent=2) + "\n", encoding="utf-8")
     told = {name: _plain(figures[name]) for name in ("chosen", "test", "similar") if name in figures}
     print(json.dumps(told, indent=2))
-    _plot(validation, chosen, options.most_loss, options.out / "curve.svg")
+    draw(validation, chosen, options.most_loss, options.out / "curve.svg")
     return 0
 
 
@@ -193,7 +100,7 @@ def _sweep(window: Window, task: str, config: str, grid: Sequence[Setting]) -> d
     pools = window.pools(task, config)
     rows = []
     for setting in grid:
-        rows.append(_named(setting) | window.row(task, pools.lists(setting)))
+        rows.append(named(setting) | window.row(task, pools.lists(setting)))
         print(f"{_stamp(window.start)} {task} " + " ".join(f"{k} {v:.4g}" for k, v in rows[-1].items()), flush=True)
     return {
         "n_users": len(window.truths[task]),
@@ -201,22 +108,6 @@ def _sweep(window: Window, task: str, config: str, grid: Sequence[Setting]) -> d
         "settings": rows,
         "sources": window.sources(task, config),
     }
-
-
-def _choice(windows: Sequence[Mapping[str, Any]], most_loss: float) -> Setting:
-    """The rule at the top of this file."""
-    settings = [(row["diversity"], row["spread"]) for row in windows[0]["settings"]]
-    values = {
-        name: np.array([[row[f"{name}@{K}"] for row in window["settings"]] for window in windows])
-        for name in ("ndcg", "hits_coverage", "diversity")
-    }
-    off = settings.index((0.0, 0.0))
-    allowed = (values["ndcg"] >= (1 - most_loss) * values["ndcg"][:, [off]]).all(axis=0)
-    hits = np.where(allowed, values["hits_coverage"].mean(axis=0), -1.0)
-    n_hits = sum(window["n_items"] for window in windows) * hits.max()
-    near = np.flatnonzero(hits >= hits.max() * (1 - 1 / np.sqrt(max(n_hits, 1.0))))
-    variety = np.nan_to_num(values["diversity"].mean(axis=0)[near])
-    return settings[near[np.lexsort((-hits[near], -variety))[0]]]
 
 
 def _tested(window: Window, task: str, config: str, setting: Setting) -> dict[str, Any]:
@@ -265,47 +156,6 @@ def _similar(window: Window, weights: Sequence[float]) -> list[Row]:
     return rows
 
 
-def _plot(validation: Mapping[str, Any], chosen: Mapping[str, Setting], most_loss: float, file: Path) -> None:
-    """NDCG@10 against what lies beyond accuracy, means over the validation windows: a line a diversity weight."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt
-
-    axes_names = {
-        "coverage": "items shown / items",
-        "hits_coverage": "distinct items that were hits / items",
-        "gini": "Gini of exposure",
-        "diversity": "1 - mean cosine within a list",
-    }
-    figure, axes = plt.subplots(2, len(axes_names), figsize=(16, 7.5), sharey="row", constrained_layout=True)
-    for row_axes, (task, _) in zip(axes, TASKS, strict=True):
-        windows = [tasks[task] for tasks in validation.values()]
-        rows = [_mean([window["settings"][i] for window in windows]) for i in range(len(windows[0]["settings"]))]
-        sources = {name: _mean([window["sources"][name] for window in windows]) for name in windows[0]["sources"]}
-        best = max(sources, key=lambda name: sources[name][f"ndcg@{K}"])
-        off = next(row for row in rows if (row["diversity"], row["spread"]) == (0.0, 0.0))
-        choice = next(row for row in rows if (row["diversity"], row["spread"]) == chosen[task])
-        for axis, (metric, label) in zip(row_axes, axes_names.items(), strict=True):
-            for weight in sorted({row["diversity"] for row in rows}):
-                line = [row for row in rows if row["diversity"] == weight]
-                x, y = ([row[f"{name}@{K}"] for row in line] for name in (metric, "ndcg"))
-                axis.plot(x, y, marker=".", linewidth=1, label=f"diversity {weight:g}")
-            axis.plot(off[f"{metric}@{K}"], off[f"ndcg@{K}"], "ks", label="the ranker's order")
-            axis.plot(choice[f"{metric}@{K}"], choice[f"ndcg@{K}"], "k*", markersize=13, label="chosen")
-            axis.axvline(sources[best][f"{metric}@{K}"], color="grey", linestyle=":", label=f"{best} alone")
-            axis.axhline((1 - most_loss) * off[f"ndcg@{K}"], color="grey", linewidth=0.7)
-            axis.set_xlabel(label)
-        row_axes[0].set_ylabel(f"NDCG@{K}, task {task}")
-        row_axes[-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1.0))
-    figure.suptitle("Along a line the weight of spread rises; the grey line is the most NDCG that may be lost")
-    figure.savefig(file, metadata={"Date": None})
-
-
-def _mean(rows: Sequence[Mapping[str, float]]) -> Row:
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
 def _plain(values: Any) -> Any:
     """``values`` as JSON can hold them: None for what could not be measured, five digits of the rest."""
     if isinstance(values, dict):
@@ -315,10 +165,6 @@ def _plain(values: Any) -> Any:
     if isinstance(values, float):
         return float(f"{values:.5g}") if np.isfinite(values) else None
     return values
-
-
-def _named(setting: Setting) -> Row:
-    return {"diversity": setting[0], "spread": setting[1]}
 
 
 def _stamp(start: int) -> str:

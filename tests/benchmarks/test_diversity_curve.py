@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
+sys.path.insert(0, str(Path(__file__).parent))  # the scripts of a folder find each other there when they are run
 
-
-@pytest.fixture(scope="module")
-def study() -> Any:
-    spec = importlib.util.spec_from_file_location("diversity_curve", Path(__file__).with_name("diversity_curve.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
+import diversity_curve as study
 
 
 def window(*settings: tuple[float, float, float, float, float]) -> dict[str, Any]:
@@ -27,29 +17,29 @@ def window(*settings: tuple[float, float, float, float, float]) -> dict[str, Any
     return {"n_items": 10_000, "settings": [dict(zip(names, setting, strict=True)) for setting in settings]}
 
 
-def test_the_most_items_that_were_hits_are_chosen_among_what_loses_little(study: Any) -> None:
+def test_the_most_items_that_were_hits_are_chosen_among_what_loses_little() -> None:
     table = window((0, 0, 0.500, 0.01, 0.5), (0, 0.1, 0.495, 0.02, 0.5), (0, 0.2, 0.489, 0.09, 0.5))
-    assert study._choice([table], 0.02) == (0, 0.1)
-    assert study._choice([table], 0.03) == (0, 0.2)
-    assert study._choice([table], 0.0) == (0, 0)
+    assert study.choose([table], 0.02) == (0, 0.1)
+    assert study.choose([table], 0.03) == (0, 0.2)
+    assert study.choose([table], 0.0) == (0, 0)
 
 
-def test_a_loss_in_one_window_is_not_made_up_for_in_another(study: Any) -> None:
+def test_a_loss_in_one_window_is_not_made_up_for_in_another() -> None:
     good = window((0, 0, 0.5, 0.01, 0.5), (0, 0.1, 0.55, 0.05, 0.5))
     bad = window((0, 0, 0.5, 0.01, 0.5), (0, 0.1, 0.48, 0.05, 0.5))
-    assert study._choice([good, bad], 0.02) == (0, 0)
+    assert study.choose([good, bad], 0.02) == (0, 0)
 
 
-def test_within_the_error_of_the_count_variety_decides(study: Any) -> None:
+def test_within_the_error_of_the_count_variety_decides() -> None:
     # 400 hits have a standard error of 20: 381 are as good as 400, 379 are not.
     base = (0, 0, 0.5, 0.01, 0.5)
     near = window(base, (0, 0.1, 0.5, 0.0400, 0.5), (1, 0.1, 0.5, 0.0381, 0.6))
     far = window(base, (0, 0.1, 0.5, 0.0400, 0.5), (1, 0.1, 0.5, 0.0379, 0.6))
-    assert study._choice([near], 0.02) == (1, 0.1)
-    assert study._choice([far], 0.02) == (0, 0.1)
+    assert study.choose([near], 0.02) == (1, 0.1)
+    assert study.choose([far], 0.02) == (0, 0.1)
 
 
-def test_without_texts_there_is_no_variety_to_decide_by(study: Any) -> None:
+def test_without_texts_there_is_no_variety_to_decide_by() -> None:
     nan = float("nan")
     table = window((0, 0, 0.5, 0.01, nan), (0, 0.1, 0.5, 0.0400, nan), (1, 0.1, 0.5, 0.0399, nan))
-    assert study._choice([table], 0.02) == (0, 0.1)
+    assert study.choose([table], 0.02) == (0, 0.1)

@@ -9,39 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
-import lightgbm as lgb
-import numpy as np
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from recsys.als import ItemFactors
-from recsys.arrays import frozen
-from recsys.ask import Ask, resolve
-from recsys.catalogue import Catalogue
-from recsys.context import Context
-from recsys.features.assemble import assemble
-from recsys.histories import Histories
-from recsys.ids import IdMap
-from recsys.interactions import Interactions
-from recsys.model import Model, Snapshot
-from recsys.profiles import Profiles
-from recsys.ranker import Forest
-from recsys.serving import built_in
-from recsys.snapshot.files import SnapshotWriter
-from recsys.snapshot.manifest import Manifest
-from recsys.snapshot.store import SnapshotStore
-from recsys.sources.factors import Factors
-from recsys.sources.popular import Popular
-from recsys.statistics import ItemStatistics
-from recsys.text_column import TextColumn
-from recsys.vector_index import VectorIndex
+from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from recsys.model import Snapshot
 from server.settings import Settings
 from server.worker import Worker
 
-N_USERS, N_ITEMS, N_FACTORS = 24, 60, 8
-LAST_EVENT_AT = 1_500_000_000
-OUT_OF_STOCK = 5
+from .tiny_shop import publish_tiny, tiny_snapshot
 
 Publish = Callable[..., str]
 
@@ -52,108 +29,6 @@ class Failure(NamedTuple):
     code: grpc.StatusCode
     message: str
     details: dict[str, Any]
-
-
-def tiny_snapshot(seed: int) -> Snapshot:
-    """24 users, 60 items; item ids begin with the seed, so that an answer shows which snapshot it comes from."""
-    rng = np.random.default_rng(seed)
-    n_events = 600
-    times = LAST_EVENT_AT - rng.integers(0, 80 * 86_400, n_events)
-    times[0] = LAST_EVENT_AT
-    interactions = Interactions.ordered(
-        users=rng.integers(0, N_USERS, n_events),
-        items=np.minimum(rng.geometric(0.05, n_events) - 1, N_ITEMS - 1),
-        times=times,
-        weights=np.ones(n_events),
-        targets=np.ones(n_events, bool),
-    )
-    prices = rng.uniform(1, 20, N_ITEMS).astype(np.float32)
-    prices[3] = np.nan
-    in_stock = np.ones(N_ITEMS, bool)
-    in_stock[OUT_OF_STOCK] = False
-    catalogue = Catalogue(
-        items=IdMap.of(f"{seed}-i{i:02d}" for i in range(N_ITEMS)),
-        titles=TextColumn.of(f"Product {i} 茶" for i in range(N_ITEMS)),
-        categories=TextColumn.of(f"Food > Shelf {i % 4}" for i in range(N_ITEMS)),
-        brands=TextColumn.of("" if i % 2 else "Own" for i in range(N_ITEMS)),
-        prices=prices,
-        in_stock=in_stock,
-        created_at=np.zeros(N_ITEMS, np.int64),
-        codes={"category_1": frozen(np.arange(N_ITEMS) % 4, np.int32)},
-    )
-    statistics = ItemStatistics.fit(interactions, N_ITEMS, LAST_EVENT_AT + 1)
-    vectors = rng.normal(size=(N_ITEMS, N_FACTORS)).astype(np.float32)
-    factors = Factors(
-        ItemFactors.of(vectors, regularisation=1.0, alpha=1.0),
-        VectorIndex.build(vectors, sample=vectors[:4], seed=seed),
-        frozen(np.arange(N_ITEMS), np.int32),
-    )
-    context = Context.of(
-        catalogue,
-        statistics,
-        profiles=Profiles((), np.zeros((N_USERS, 0), np.float32)),
-        factors=factors.model,
-        texts=None,
-    )
-    popular = Popular.of(frozen(statistics.column("users_4w"), np.float32))
-    return Snapshot.of(
-        Model(context, popular, factors, None),
-        rankers={},
-        users=IdMap.of(f"user-{i:02d}" for i in range(N_USERS)),
-        histories=Histories.of_interactions(interactions, N_USERS),
-        configs=built_in(),
-        last_event_at=LAST_EVENT_AT,
-    )
-
-
-def tiny_forest(snapshot: Snapshot, seed: int, **parameters: Any) -> Forest:
-    """Eight small trees that liken the snapshot's own candidates to a random taste: something to rank by."""
-    asks = [Ask(at=LAST_EVENT_AT + 1, user_id=user_id) for user_id in snapshot.users.ids(range(N_USERS))]
-    queries = [resolve(ask, snapshot).query for ask in asks]
-    pipeline = snapshot.pipeline
-    candidates = [pipeline.retrieve(query)[0] for query in queries]
-    features = assemble(pipeline.families, queries, candidates, pipeline.context)[0]
-    values = np.nan_to_num(features.astype(np.float64))
-    spread = values.std(axis=0)
-    standard = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    tastes = standard @ np.random.default_rng(seed).normal(size=features.shape[1])
-    chosen = {"objective": "binary", "num_leaves": 7, "verbosity": -1, "num_threads": 1, "seed": seed, **parameters}
-    labels = (tastes > np.median(tastes)).astype(np.float32)
-    return Forest(lgb.train(chosen, lgb.Dataset(features, labels, params=chosen), 8))
-
-
-def ranked_snapshot(seed: int, **parameters: Any) -> Snapshot:
-    """``tiny_snapshot`` with two rankers; ``parameters`` are LightGBM's for the one named discover."""
-    snapshot = tiny_snapshot(seed)
-    rankers = {"home": tiny_forest(snapshot, seed), "discover": tiny_forest(snapshot, seed + 100, **parameters)}
-    return replace(snapshot, rankers=rankers, pipeline=snapshot.model.pipeline(rankers))
-
-
-def publish_tiny(root: Path, seed: int = 1, *, ranked: bool = False, **parameters: Any) -> str:
-    """Write, commit and publish ``tiny_snapshot(seed)``, or ``ranked_snapshot``, under ``root``; its version."""
-    snapshot = ranked_snapshot(seed, **parameters) if ranked else tiny_snapshot(seed)
-    store = SnapshotStore(root)
-    with store.staging() as folder:
-        snapshot.write(SnapshotWriter(folder))
-        manifest = Manifest.seal(
-            folder,
-            built_at="2017-07-15T00:00:00+00:00",
-            event_window_start=LAST_EVENT_AT - 80 * 86_400,
-            event_window_end=LAST_EVENT_AT,
-            seed=seed,
-            config={},
-            features=snapshot.feature_names,
-            packages={},
-            gates=[],
-            serving_configs={name: config.to_json() for name, config in snapshot.configs.items()},
-            n_users=N_USERS,
-            n_items=N_ITEMS,
-            n_events=600,
-            sources=list(snapshot.pipeline.sources),
-        )
-        version = store.commit(folder, manifest)
-    store.publish(version)
-    return version
 
 
 @pytest.fixture(scope="session")
@@ -242,3 +117,8 @@ def channel(target: str) -> Iterator[grpc.Channel]:
     """A channel to ``target``."""
     with grpc.insecure_channel(target) as channel:
         yield channel
+
+
+@pytest.fixture(scope="module")
+def stub(channel: grpc.Channel) -> RecommendationServiceStub:
+    return RecommendationServiceStub(channel)

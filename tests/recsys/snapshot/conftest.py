@@ -17,6 +17,16 @@ Build = Callable[..., str]
 
 
 @pytest.fixture
+def store(tmp_path: Path) -> SnapshotStore:
+    return SnapshotStore(tmp_path / "snapshots")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "snapshots"
+
+
+@pytest.fixture
 def facts() -> dict[str, Any]:
     return {
         "built_at": "2026-01-02T03:04:05+00:00",
