@@ -30,7 +30,9 @@ def draw(validation: Mapping[str, Any], chosen: Mapping[str, Setting], most_loss
     for row_axes, (task, _) in zip(axes, TASKS, strict=True):
         windows = [tasks[task] for tasks in validation.values()]
         rows = [_mean([window["settings"][i] for window in windows]) for i in range(len(windows[0]["settings"]))]
-        sources = {name: _mean([window["sources"][name] for window in windows]) for name in windows[0]["sources"]}
+        # A source may pay in one window and be left out in the next.
+        common = [name for name in windows[0]["sources"] if all(name in window["sources"] for window in windows)]
+        sources = {name: _mean([window["sources"][name] for window in windows]) for name in common}
         best = max(sources, key=lambda name: sources[name][f"ndcg@{K}"])
         off = next(row for row in rows if (row["diversity"], row["spread"]) == (0.0, 0.0))
         choice = next(row for row in rows if (row["diversity"], row["spread"]) == chosen[task])
