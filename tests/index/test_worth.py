@@ -73,8 +73,8 @@ def test_the_manifest_is_told_why_a_source_stays_or_goes() -> None:
     whys = [Worth("next", {}, relative, 1.0).choice.why for relative in (0.05, 0.0004, -0.1)]
     assert whys == [
         "wins 5.00 % of NDCG@10",
-        "wins 0.04 % of NDCG@10, 0.5 % are asked",
-        "wins nothing, 0.5 % are asked",
+        "wins 0.04 % of NDCG@10, 0.1 % are asked",
+        "wins nothing, 0.1 % are asked",
     ]
     choice = Worth("popular", {"all": -0.1234567}, -1.0, 0.12345).choice
     assert choice.why.endswith("whatever it wins")
