@@ -22,7 +22,7 @@ from index.scoring import lists_of_source
 from index.selection import Labelled
 from index.stage_cache import StageCache
 from index.stage_keys import Keys
-from index.windows import Window, sampled, strangers_in, truth_in
+from index.windows import Window, novel_of, sampled, strangers_in, truth_in
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
 from recsys.fusion import Fusion
@@ -170,8 +170,7 @@ class Builder:
                 rng=None if whole else np.random.default_rng(seed),
                 advance=step.advance,
             )
-        novel = truth.without(past.users[past.targets], past.items[past.targets], n_items)
-        truths = {"all": truth, "novel": novel}
+        truths = {"all": truth, "novel": novel_of(truth, past, n_items)}
         plain = {
             head.task: {
                 name: lists_of_source(before, name, head.name, truths[head.task].users, at=window.start)

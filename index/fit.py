@@ -10,7 +10,7 @@ import numpy as np
 from index.ease import fit_ease
 from index.factorise import AlsSettings, factorise, preferences
 from index.fit_settings import USUAL, FitSettings
-from index.given import TwoTowerSettings
+from index.given import Known, TwoTowerSettings
 from index.item2vec import Item2VecSettings, fit_item2vec
 from index.neighbours import followers, item_neighbours, user_neighbours
 from index.progress import OpenStage, unseen
@@ -147,18 +147,8 @@ def _towers(
     """A two-tower model over the factors of the same time; None without factors or with too little to learn from."""
     if context.factors is None:
         return None
-    return fit_two_tower(
-        interactions,
-        factors=context.factors,
-        codes=context.catalogue.codes,
-        profiles=timeless.profiles,
-        vectors=timeless.vectors,
-        text_of=timeless.text_of,
-        at=at,
-        settings=TwoTowerSettings(),
-        seed=seed,
-        stage=stage,
-    )
+    known = Known(context.factors, context.catalogue.codes, timeless.profiles, timeless.vectors, timeless.text_of)
+    return fit_two_tower(interactions, known, at=at, settings=TwoTowerSettings(), seed=seed, stage=stage)
 
 
 def _affinity(context: Context) -> AffinityPopular | None:

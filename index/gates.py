@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.arrays import Float32
+from recsys.ask import Ask, resolve
 from recsys.errors import GateFailed
 from recsys.model import Snapshot
-from recsys.sources.two_tower import TwoTowerSource
+from recsys.sources.protocol import VectorSource
 from recsys.vector_index import VectorIndex, exact_search
 
 # What a gate's value is held against when recsys.toml does not say otherwise.
@@ -85,31 +85,21 @@ def ratio(value: float | None, reference: float | None) -> float | None:
 
 
 def ann_recall(snapshot: Snapshot, seed: int) -> float | None:
-    """The worst index's mean recall@50 against exact search, asked by real users; None without any index.
-
-    Of matrix factorisation, texts and two towers.
-    """
+    """The worst index's mean recall@50 against exact search, asked by real users; None without any index."""
     rng = np.random.default_rng(seed)
-    users = np.flatnonzero(np.diff(snapshot.histories.starts) > 0)
+    users = np.flatnonzero(np.diff(snapshot.histories.starts) > 0).astype(np.int32)
     users = rng.choice(users, min(N_QUERIES, len(users)), replace=False)
     at = snapshot.last_event_at + 1
-    histories = [snapshot.histories.of(int(user)) for user in users]
-    found: list[float] = []
-    if (factors := snapshot.model.factors) is not None:
-        vectors = factors.model.factors[factors.items]
-        queries = [factors.model.user_vector(history, at) for history in histories]
-        found.append(_recall(factors.index, vectors, queries))
-    if (content := snapshot.model.content) is not None:
-        interests = [content.texts.interest(history, at) for history in histories]
-        found.append(_recall(content.index, content.texts.vectors, [v for v in interests if v is not None]))
-    for towers in _towers(snapshot):
-        asked = [towers.model.vector_of(of, at=at, user=int(user)) for of, user in zip(histories, users, strict=True)]
-        found.append(_recall(towers.index, towers.model.vectors, [v for v in asked if v is not None]))
+    queries = [resolve(Ask(at=at, user_id=user_id), snapshot).query for user_id in snapshot.users.ids(users)]
+    found = []
+    for source in _vector_sources(snapshot):
+        vectors = [vector for query in queries if (vector := source.vector_of(query)) is not None]
+        found.append(_recall(source.index, source.indexed_vectors, vectors))
     return min((value for value in found if math.isfinite(value)), default=None)
 
 
-def _towers(snapshot: Snapshot) -> list[TwoTowerSource]:
-    return [source for source in snapshot.model.more if isinstance(source, TwoTowerSource)]
+def _vector_sources(snapshot: Snapshot) -> list[VectorSource]:
+    return [source for source in snapshot.model.sources.values() if isinstance(source, VectorSource)]
 
 
 def _recall(index: VectorIndex, vectors: Float32, queries: Sequence[Float32]) -> float:
@@ -121,13 +111,8 @@ def _recall(index: VectorIndex, vectors: Float32, queries: Sequence[Float32]) ->
 
 
 def finite_share(snapshot: Snapshot) -> float:
-    """Share of the golden questions whose scores are all finite; also of what is multiplied: factors, texts, towers."""
-    arrays: list[NDArray[Any]] = []
-    if snapshot.model.factors is not None:
-        arrays += [snapshot.model.factors.model.factors, snapshot.model.factors.model.gram]
-    if snapshot.model.content is not None:
-        arrays.append(snapshot.model.content.texts.vectors)
-    arrays += [array for towers in _towers(snapshot) for array in towers.model.arrays.values()]
+    """Share of the golden questions whose scores are all finite, and of the arrays that vector sources multiply."""
+    arrays = [array for source in _vector_sources(snapshot) for array in source.arrays.values()]
     good = [bool(np.isfinite(array).all()) for array in arrays]
     good += [bool(np.isfinite(snapshot.recommend(ask).slate.scores).all()) for ask in snapshot.golden_asks()]
     return float(np.mean(good)) if good else 1.0

@@ -56,6 +56,21 @@ class TwoTowerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of items and users beside interactions.
+
+    factors: of the same interactions, the vectors of the ids · codes: family -> (n_items,), -1 missing · vectors (T, d)
+    and text_of (n_items,), -1 without: None without texts.
+    """
+
+    factors: ItemFactors
+    codes: Mapping[str, Int32]
+    profiles: Profiles
+    vectors: Float32 | None
+    text_of: Int32 | None
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """All that training needs.
 
@@ -82,51 +97,43 @@ class Given:
 
     @classmethod
     def of(
-        cls,
-        interactions: Interactions,
-        *,
-        factors: ItemFactors,
-        codes: Mapping[str, Int32],
-        profiles: Profiles,
-        vectors: Float32 | None,
-        text_of: Int32 | None,
-        at: int,
-        settings: TwoTowerSettings,
-        seed: int,
+        cls, interactions: Interactions, known: Known, *, at: int, settings: TwoTowerSettings, seed: int
     ) -> Given | None:
         """Of ``interactions``, all before ``at``; None when nobody took anything new in the last ``past_weeks``.
 
-        Arguments as of ``fit_two_tower``. Memory: 1.5 kB an item at the defaults, 100 bytes an interaction.
+        Memory: 1.5 kB an item at the defaults, 100 bytes an interaction.
         """
-        n_users, n_items = len(profiles.values), len(factors.factors)
+        factors = known.factors.factors
+        n_users, n_items = len(known.profiles.values), len(factors)
         since = at - settings.past_weeks * WEEK_S
         states = States.of(interactions, n_items, since=since, horizon_days=settings.horizon_days)
         if not len(states):
             return None
-        known = np.bincount(interactions.items, minlength=n_items) > 0
-        if text_of is not None:
-            known |= text_of >= 0
-        inputs = _inputs(factors.factors, vectors, text_of, settings.text_width)
-        table, n_codes = code_table(codes, n_items)
-        bins, n_bins = profile_bins(profiles.values)
+        heard_of = np.bincount(interactions.items, minlength=n_items) > 0
+        if known.text_of is not None:
+            heard_of |= known.text_of >= 0
+        inputs = _inputs(known, settings.text_width)
+        table, n_codes = code_table(known.codes, n_items)
+        bins, n_bins = profile_bins(known.profiles.values)
         drawn = exponential(age_weeks(states.times, at), settings.fade_weeks)
         return cls(
             states=states,
             inputs=inputs,
-            centres=_centres(states, inputs, factors.factors.shape[1], seed),
+            centres=_centres(states, inputs, factors.shape[1], seed),
             codes=table,
             n_codes=n_codes,
             bins=bins,
             n_bins=n_bins,
-            chances=_chances(interactions, states, known, n_users, at=at, n_weeks=settings.past_weeks),
-            items=np.flatnonzero(known),
+            chances=_chances(interactions, states, heard_of, n_users, at=at, n_weeks=settings.past_weeks),
+            items=np.flatnonzero(heard_of),
             drawn=drawn / drawn.sum(),
             at=at,
         )
 
 
-def _inputs(factors: Float32, vectors: Float32 | None, text_of: Int32 | None, width: int) -> Float32:
+def _inputs(known: Known, width: int) -> Float32:
     """(n_items, f + c): each item's factors in unit length, zeros without any, and its text's components."""
+    factors, vectors, text_of = known.factors.factors, known.vectors, known.text_of
     length = np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), 1e-6)
     if vectors is None or text_of is None or len(vectors) < 2:
         return frozen(factors / length, np.float32)
@@ -170,13 +177,13 @@ def code_table(codes: Mapping[str, Int32], n_items: int) -> tuple[Int64, int]:
 
 
 def _chances(
-    interactions: Interactions, states: States, known: Bool, n_users: int, *, at: int, n_weeks: int
+    interactions: Interactions, states: States, heard_of: Bool, n_users: int, *, at: int, n_weeks: int
 ) -> Float32:
     """``weekly_chances`` about their mean: a length that all items share would rule the index's cells, and orders
     nothing.
     """
-    chances = weekly_chances(interactions, states.firsts, n_users, len(known), at=at, n_weeks=n_weeks)
-    chances -= chances[0, known].mean(axis=0)
+    chances = weekly_chances(interactions, states.firsts, n_users, len(heard_of), at=at, n_weeks=n_weeks)
+    chances -= chances[0, heard_of].mean(axis=0)
     return frozen(chances, np.float32)
 
 

@@ -29,13 +29,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """windows: newest first, all with the columns ``names`` · newest: what the first window was asked of, None when its
+    """windows: newest first, all with the same columns · newest: what the first window was asked of, None when its
     rows were kept by an earlier build.
     """
 
     windows: tuple[Labelled, ...]
-    names: tuple[str, ...]
     newest: Snapshot | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of all windows."""
+        return self.windows[0].names if self.windows else ()
 
     def without(self, sources: Set[str]) -> Learnt:
         """As if ``sources`` had never been asked: their columns go, and the rows that no other source returned."""
@@ -45,7 +49,7 @@ class Learnt:
         windows = tuple(
             replace(window, frame=dropped(window.frame, self.names, names), names=names) for window in self.windows
         )
-        return Learnt(windows, names, None)
+        return Learnt(windows, None)
 
 
 def plan(builder: Builder, end: int) -> Plan:
@@ -61,7 +65,6 @@ def plan(builder: Builder, end: int) -> Plan:
 def learn(builder: Builder, windows: Plan, *, off: Set[str] = frozenset()) -> Learnt:
     """The rows of every window in which something happened; ``off``: sources not to be asked."""
     labelled: list[Labelled] = []
-    names: tuple[str, ...] = ()
     newest: Snapshot | None = None
     for window in windows.all:
         found = builder.labelled(window, whole=window in windows.judged, off=off)
@@ -69,10 +72,10 @@ def learn(builder: Builder, windows: Plan, *, off: Set[str] = frozenset()) -> Le
             continue
         rows = found[0]
         if not labelled:
-            names, newest = rows.names, found[1]
-        if rows.names != names:
+            newest = found[1]
+        elif rows.names != (names := labelled[0].names):
             if not lacks_sources(rows.names, names):
                 continue  # so early that its rows have altogether other columns
             rows = replace(rows, frame=rows.frame.spread(rows.names, names), names=names)
         labelled.append(rows)
-    return Learnt(tuple(labelled), names, newest)
+    return Learnt(tuple(labelled), newest)

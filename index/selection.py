@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from index.convincing import convinces
 from index.frames import Frame
 from index.fusions import fit_linear
 from index.heads import Head, Recipe, rows_of, sample_of, top_lists, train
@@ -122,9 +122,7 @@ def choose(
     default = next(iter(ndcg))
     best = max(ndcg, key=lambda label: float(ndcg[label].mean()))
     gain = ndcg[best] - ndcg[default]
-    # One user has no spread to tell luck by.
-    error = float(gain.std(ddof=1)) / len(gain) ** 0.5 if len(gain) > 1 else math.inf
-    label = best if float(gain.mean()) > CONVINCING * error else default
+    label = best if convinces(gain, CONVINCING) else default
     why = f"{label}: NDCG@10 {ndcg[label].mean():.4f} over {len(gain)} users of {n_common} windows"
     runner_up = max((other for other in ndcg if other != label), key=lambda o: float(ndcg[o].mean()), default=None)
     if runner_up is not None:

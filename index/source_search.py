@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
 from scipy.sparse import csr_matrix
 
 from index.builder import Builder
+from index.convincing import convinces
 from index.ease import EaseSettings, fit_ease
 from index.factorise import AlsSettings, preferences
 from index.fit import fit, fit_factors
@@ -17,12 +18,12 @@ from index.fit_settings import USUAL, FitSettings
 from index.neighbours import Similarity, item_neighbours
 from index.scoring import lists_of_source
 from index.settings import OPTIONAL_SOURCES
-from index.windows import Window, sampled, truth_in
+from index.windows import Window, novel_of, sampled, truth_in
 from recsys.arrays import Float64
 from recsys.evaluation.metrics import per_user
 from recsys.evaluation.truth import Truth
 from recsys.interactions import Interactions
-from recsys.model import Model
+from recsys.model import Model, Snapshot
 from recsys.sources.stored import StoredSource
 
 Setting = TypeVar("Setting")
@@ -54,10 +55,11 @@ def search(
         return USUAL, []
     said: list[str] = []
     # First of all, for the others are fitted on what this one decides.
-    factor = 1.0
-    if weights_open(builder):
-        factor = _best(OTHERS_WEIGH, lambda f: first.under(f).of_neighbours(SIMILARITIES[0]), said, _views, advance)
-    trial = first.under(factor)
+    trials = {factor: first.under(factor) for factor in (OTHERS_WEIGH if weights_open(builder) else OTHERS_WEIGH[:1])}
+    factor = OTHERS_WEIGH[0]
+    if len(trials) > 1:
+        factor = _best(tuple(trials), lambda f: trials[f].of_neighbours(SIMILARITIES[0]), said, _views, advance)
+    trial = trials[factor]
     off = builder.dataset.settings.sources.off
     ease, similarity = EASE[0], SIMILARITIES[0]
     if "ease" not in off:
@@ -97,7 +99,7 @@ def _best(
     usual = found[0][1]
     best, ndcg = max(found, key=lambda one: float(one[1].mean()))
     gain = ndcg - usual
-    if float(gain.mean()) <= CONVINCING * float(gain.std(ddof=1)) / len(gain) ** 0.5:
+    if not convinces(gain, CONVINCING):
         return settings[0]
     said.append(f"{name(best)}: NDCG@10 alone {ndcg.mean():.4f}, by the usual setting {usual.mean():.4f}")
     return best
@@ -109,14 +111,18 @@ def _views(factor: float) -> str:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A window, everything before it, who is asked, and the model that sources are tried in."""
+    """A window, everything before it, who is asked, and the snapshot that sources are tried in.
+
+    found: by setting, what was found, for the first is asked for twice.
+    """
 
     builder: Builder
     window: Window
     past: Interactions
     truth: Truth
     config: str
-    model: Model
+    snapshot: Snapshot
+    found: dict[Similarity, Float64 | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, builder: Builder, window: Window) -> _Trial | None:
@@ -125,17 +131,20 @@ class _Trial:
         n_items, seed = len(dataset.item_ids), dataset.settings.training.seed
         past = dataset.interactions.before(at)
         truth = truth_in(dataset.interactions, window, n_items)
-        novel = truth.without(past.users[past.targets], past.items[past.targets], n_items)
+        novel = novel_of(truth, past, n_items)
         config = "discover" if len(novel) >= LEAST_USERS else "home"
         truth = sampled(novel if config == "discover" else truth, MOST_USERS, seed)
         if len(truth) < LEAST_USERS:
             return None
         model = fit(builder.timeless, past, len(dataset.user_ids), at=at, seed=seed, off=frozenset(OPTIONAL_SOURCES))
-        return cls(builder, window, past, truth, config, model)
+        return cls(builder, window, past, truth, config, builder.with_rankers(model, past))
 
     def under(self, factor: float) -> _Trial:
         """The same with other weights for what is not predicted."""
-        return self if factor == 1.0 else replace(self, past=self.past.weighing_others(factor))
+        if factor == 1.0:
+            return self
+        past = self.past.weighing_others(factor)
+        return replace(self, past=past, snapshot=self.builder.with_rankers(self.snapshot.model, past), found={})
 
     @cached_property
     def table(self) -> csr_matrix:
@@ -146,18 +155,20 @@ class _Trial:
         return self._alone(fit_ease(self.table, settings=settings, seed=self._seed))
 
     def of_neighbours(self, similarity: Similarity) -> Float64 | None:
-        return self._alone(item_neighbours(self.table, similarity=similarity))
+        if similarity not in self.found:
+            self.found[similarity] = self._alone(item_neighbours(self.table, similarity=similarity))
+        return self.found[similarity]
 
     def of_factors(self, settings: AlsSettings) -> Float64 | None:
         n_users, n_items = self.table.shape
         found = fit_factors(self.past, n_users, n_items, at=self.window.start, settings=settings, seed=self._seed)
-        return None if found is None else self._ndcg(replace(self.model, factors=found), found.name)
+        return None if found is None else self._ndcg(replace(self.snapshot.model, factors=found), found.name)
 
     def _alone(self, source: StoredSource | None) -> Float64 | None:
-        return None if source is None else self._ndcg(replace(self.model, more=(source,)), source.name)
+        return None if source is None else self._ndcg(replace(self.snapshot.model, more=(source,)), source.name)
 
     def _ndcg(self, model: Model, source: str) -> Float64:
-        snapshot = self.builder.with_rankers(model, self.past)
+        snapshot = replace(self.snapshot, model=model, pipeline=model.pipeline({}))
         lists = lists_of_source(snapshot, source, self.config, self.truth.users, at=self.window.start)
         values: Float64 = per_user(lists, self.truth, len(self.builder.dataset.item_ids))["ndcg@10"]
         return values

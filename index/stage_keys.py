@@ -19,7 +19,7 @@ import index
 import recsys
 from index.dataset import Dataset
 from index.fit import Timeless
-from index.fit_settings import USUAL, FitSettings
+from index.fit_settings import FitSettings
 from index.windows import Window
 from recsys.interactions import Interactions
 from recsys.snapshot.canonical import canonical
@@ -71,7 +71,7 @@ class Keys:
         return cls(digest.hexdigest())
 
     def of_window(
-        self, interactions: Interactions, window: Window, *, whole: bool, off: Set[str], fitting: FitSettings = USUAL
+        self, interactions: Interactions, window: Window, *, whole: bool, off: Set[str], fitting: FitSettings
     ) -> str:
         """The key of a window's rows: they depend on what lies before its end and on nothing after."""
         facts = [window.start, window.end, whole, sorted(off), fitting.to_json()]

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from index.chances import first_rows
 from recsys.arrays import Bool, Float32, Float64, Int64
 from recsys.decay import DAY_S, age_weeks
+from recsys.grouping import ranges
 from recsys.interactions import Interactions
 from recsys.two_tower import FADES_WEEKS, MOST_HISTORY, fading, history_inputs
 
@@ -80,7 +81,7 @@ class States:
         An item comes as often as it was taken. Memory: 32 bytes an event.
         """
         starts = self.starts[chosen]
-        rows, position = spread(starts, np.minimum(self.ends[chosen], starts + MOST_OWNED))
+        rows, position = ranges(starts, np.minimum(self.ends[chosen], starts + MOST_OWNED))
         mine = self.interactions.targets[rows]
         return position[mine], self.interactions.items[rows[mine]].astype(np.int64)
 
@@ -116,7 +117,7 @@ class States:
         ends = np.minimum(self.ends[chosen], starts + MOST_HISTORY)
         if hidden is not None:
             ends = np.where(hidden, starts, ends)
-        rows, position = spread(starts, ends)
+        rows, position = ranges(starts, ends)
         ages = age_weeks(table.times[rows], self.times[chosen][position])
         weights = fading(table.weights[rows], ages)
         # A user is known by how much there is; leaving some out must not make them look like another.
@@ -136,10 +137,3 @@ class States:
             means[:, fade] = matrix @ inputs
             totals[total == 0, fade] = 0.0
         return means, totals
-
-
-def spread(starts: Int64, ends: Int64) -> tuple[Int64, Int64]:
-    """All numbers of the ranges [start, end), and the range each is of."""
-    lengths = ends - starts
-    offset = np.cumsum(lengths) - lengths
-    return np.repeat(starts - offset, lengths) + np.arange(lengths.sum()), np.repeat(np.arange(len(starts)), lengths)

@@ -5,16 +5,12 @@ Torch is imported only when towers are trained, by ``index.towers``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from index.given import Given, TwoTowerSettings
+from index.given import Given, Known, TwoTowerSettings
 from index.progress import OpenStage, unseen
-from recsys.als import ItemFactors
-from recsys.arrays import Float32, Int32
+from recsys.arrays import Float32
 from recsys.interactions import Interactions
-from recsys.profiles import Profiles
 from recsys.sources.two_tower import TwoTowerSource
 from recsys.two_tower import TwoTower
 from recsys.vector_index import VectorIndex
@@ -29,12 +25,8 @@ def trains_towers(n_users: int, n_positives: int, settings: TwoTowerSettings) ->
 
 def fit_two_tower(
     interactions: Interactions,
+    known: Known,
     *,
-    factors: ItemFactors,
-    codes: Mapping[str, Int32],
-    profiles: Profiles,
-    vectors: Float32 | None,
-    text_of: Int32 | None,
     at: int,
     settings: TwoTowerSettings,
     seed: int,
@@ -42,9 +34,8 @@ def fit_two_tower(
 ) -> TwoTowerSource | None:
     """Towers trained on ``interactions``, all before ``at``; None when too few users took too few things.
 
-    factors: of the same interactions, the vectors of the ids: learnt by ALS in a fraction of the time, and kept as they
-    are, for towers that also moved them learnt users by heart · codes: family -> (n_items,), -1 missing · vectors (T,
-    d) and text_of (n_items,), -1 without: None without texts · stage: opened only if there is something to train on.
+    The ids' vectors are learnt by ALS in a fraction of the time, and stay as they are, for towers that also moved them
+    learnt users by heart. ``stage`` is opened only if there is something to train on.
 
     Time: at most most_examples / batch steps, 120 at the defaults, and fewer for little data; 20 s of one core for
     300,000 items and users with 1.5 million interactions. Memory: there 1 GB, some 3 kB an item with its interactions.
@@ -52,17 +43,7 @@ def fit_two_tower(
     positive = interactions.targets & (interactions.weights > 0)
     if not trains_towers(len(np.unique(interactions.users[positive])), int(positive.sum()), settings):
         return None
-    given = Given.of(
-        interactions,
-        factors=factors,
-        codes=codes,
-        profiles=profiles,
-        vectors=vectors,
-        text_of=text_of,
-        at=at,
-        settings=settings,
-        seed=seed,
-    )
+    given = Given.of(interactions, known, at=at, settings=settings, seed=seed)
     if given is None:
         return None
     with stage("train two towers", total=given.n_examples(settings)) as step:

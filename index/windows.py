@@ -95,6 +95,11 @@ def truth_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
     return truth.among(frozen(np.unique(interactions.before(window.start).users), np.int32))
 
 
+def novel_of(truth: Truth, past: Interactions, n_items: int) -> Truth:
+    """The pairs of ``truth`` that nobody owned in ``past``: the truth of the task ``novel``."""
+    return truth.without(past.users[past.targets], past.items[past.targets], n_items)
+
+
 def strangers_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
     """Distinct positive target pairs in the window of users without an event before it."""
     inside = interactions.between(window.start, window.end)

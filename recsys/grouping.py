@@ -73,3 +73,10 @@ def positions(known: Int32 | Int64, keys: Int32 | Int64) -> tuple[Int64, Bool]:
     position = np.searchsorted(known, keys)
     position[position == len(known)] = 0
     return position, known[position] == keys
+
+
+def ranges(starts: Int64, ends: Int64) -> tuple[Int64, Int64]:
+    """All numbers of the ranges [start, end) (r,), and the range each is of."""
+    lengths = ends - starts
+    offset = np.cumsum(lengths) - lengths
+    return np.repeat(starts - offset, lengths) + np.arange(lengths.sum()), np.repeat(np.arange(len(starts)), lengths)

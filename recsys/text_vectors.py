@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
 from recsys.decay import age_weeks, exponential
-from recsys.grouping import Groups
+from recsys.grouping import Groups, ranges
 from recsys.query import History, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
@@ -46,10 +46,8 @@ class TextVectors:
 
     def expand(self, texts: Int32, scores: Float32, allowed: Bool, most: int) -> tuple[Int32, Float32]:
         """At most ``most`` allowed items of each of ``texts`` (m,) with their text's score: items and scores (n,)."""
-        lengths = self.starts[texts + 1] - self.starts[texts]
-        text = np.repeat(np.arange(len(texts)), lengths)
-        offset = np.arange(len(text)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        items = self.members[self.starts[texts][text] + offset]
+        places, text = ranges(self.starts[texts], self.starts[texts + 1])
+        items = self.members[places]
         keep = allowed[items]
         text, items = text[keep], items[keep]
         # Position among the allowed items of its text: text is ascending, so the group's start is a search away.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.arrays import Float32, Int32
 from recsys.query import EMPTY_HITS, Hits, Query
@@ -35,7 +37,21 @@ class Content:
         """The ``k`` allowed items whose text is nearest to the user's interest."""
         if not len(query.history):
             return EMPTY_HITS
-        return nearest(self.texts, self.index, query, self.texts.interest_of(query), k)
+        return nearest(self.texts, self.index, query, self.vector_of(query), k)
+
+    @property
+    def indexed_vectors(self) -> Float32:
+        """(T, d)."""
+        return self.texts.vectors
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The texts' vectors."""
+        return {"vectors": self.texts.vectors}
+
+    def vector_of(self, query: Query) -> Float32 | None:
+        """The user's interest."""
+        return self.texts.interest_of(query)
 
     def score(self, query: Query, items: Int32) -> Float32:
         """Cosine of each of ``items`` (C,) to the user's interest; NaN without a text or an interest."""

@@ -9,8 +9,10 @@ columns, d being that of the columns kept, are a low-rank model that an inner-pr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.als import faded, preference_weights
 from recsys.arrays import Float32, Int32, frozen
@@ -42,6 +44,21 @@ class Ease:
         rows, known = positions(self.items, items)
         own_rows, preferences = frozen(rows[known], np.int32), preferences[known]
         return (preferences * (1.0 - self.own[own_rows])) @ self.vectors[own_rows], own_rows, preferences
+
+    @property
+    def indexed_vectors(self) -> Float32:
+        """(m, r)."""
+        return self.vectors[self.indexed]
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The vectors, and what an item explains of itself."""
+        return {"vectors": self.vectors, "own": self.own}
+
+    def vector_of(self, query: Query) -> Float32 | None:
+        """Zᵀh; None when none of the user's items has a vector."""
+        vector, own_rows, _ = self._state(query)
+        return vector if len(own_rows) else None
 
     def retrieve(self, query: Query, k: int) -> Hits:
         """The ``k`` allowed items with the largest score."""

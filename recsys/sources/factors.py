@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.als import ItemFactors
 from recsys.arrays import Float32, Int32
@@ -26,11 +28,25 @@ class Factors:
         """The ``k`` allowed items with the largest inner product with the user's vector."""
         if not len(query.history):
             return EMPTY_HITS
-        vector = self.model.vector_of(query)
-        if not vector.any():
-            return EMPTY_HITS  # none of the items has factors: every score would be 0, the order an accident
+        if (vector := self.vector_of(query)) is None:
+            return EMPTY_HITS
         rows, scores = self.index.search(vector, k, query.allowed[self.items])
         return Hits.best_first(self.items[rows], scores, k)
+
+    @property
+    def indexed_vectors(self) -> Float32:
+        """(n, f)."""
+        return self.model.factors[self.items]
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Factors and the Gram matrix users are folded in by."""
+        return {"factors": self.model.factors, "gram": self.model.gram}
+
+    def vector_of(self, query: Query) -> Float32 | None:
+        """The user's vector; None when no item has factors: every score would be 0, the order an accident."""
+        vector = self.model.vector_of(query)
+        return vector if vector.any() else None
 
     def score(self, query: Query, items: Int32) -> Float32:
         """Inner product of each of ``items`` (C,) with the user's vector, 0 for one without factors."""

@@ -9,8 +9,10 @@ they may want by the second.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.arrays import Float32, Int32, frozen
 from recsys.decay import age_weeks, exponential
@@ -35,6 +37,16 @@ class Item2Vec:
     items: Int32
     index: VectorIndex
     name: str = NAME
+
+    @property
+    def indexed_vectors(self) -> Float32:
+        """(n, d)."""
+        return self.beside
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Both vectors of the items."""
+        return {"taken": self.taken, "beside": self.beside}
 
     def vector_of(self, query: Query) -> Float32 | None:
         """The user's unit vector (d,); None when none of their items has one. Worked out once a query."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
 
 from recsys.arrays import Float32, Int32
 from recsys.query import Hits, Query
+from recsys.vector_index import VectorIndex
 
 
 class Source(Protocol):
@@ -29,3 +33,23 @@ class Scorer(Protocol):
 
     def score(self, query: Query, items: Int32) -> Float32:
         """(C,) scores of ``items`` (C,) in ``retrieve``'s units; NaN where it has nothing to say."""
+
+
+@runtime_checkable
+class VectorSource(Protocol):
+    """A source whose candidates are the items of the largest inner product with a vector of the user."""
+
+    @property
+    def index(self) -> VectorIndex:
+        """What is searched."""
+
+    @property
+    def indexed_vectors(self) -> Float32:
+        """(n, d): what ``index`` was built over, row by row."""
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """All that is multiplied on the way, by name: one NaN in it spoils answers."""
+
+    def vector_of(self, query: Query) -> Float32 | None:
+        """What the index is asked (d,); None where it is not."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.arrays import Float32, Int32
+from recsys.grouping import positions
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.two_tower import TwoTower
@@ -21,9 +24,23 @@ class TwoTowerSource:
     index: VectorIndex
     name: str = "two-tower"
 
+    @property
+    def indexed_vectors(self) -> Float32:
+        """(n, d + w)."""
+        return self.model.vectors
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All of the model's."""
+        return self.model.arrays
+
+    def vector_of(self, query: Query) -> Float32 | None:
+        """The user's vector; None without either history or profile."""
+        return self.model.user_vector(query)
+
     def retrieve(self, query: Query, k: int) -> Hits:
         """The ``k`` allowed items with the largest score; none for a user without either history or profile."""
-        if k <= 0 or (vector := self.model.user_vector(query)) is None:
+        if k <= 0 or (vector := self.vector_of(query)) is None:
             return EMPTY_HITS
         rows, scores = self.index.search(vector, k, query.allowed[self.model.items])
         return Hits.best_first(self.model.items[rows], scores, k)
@@ -32,12 +49,10 @@ class TwoTowerSource:
         """Inner product of each of ``items`` (C,) with the user's vector; NaN without either, and for an item of which
         neither an event nor a text is known.
         """
-        vector = self.model.user_vector(query)
+        vector = self.vector_of(query)
         if vector is None or not len(self.model.items):
             return np.full(len(items), np.nan, np.float32)
-        rows = np.searchsorted(self.model.items, items)
-        rows[rows == len(self.model.items)] = 0
-        known = self.model.items[rows] == items
+        rows, known = positions(self.model.items, items)
         return np.where(known, self.model.vectors[rows] @ vector, np.float32(np.nan)).astype(np.float32)
 
     def write(self, out: SnapshotWriter) -> None:

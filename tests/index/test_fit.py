@@ -9,42 +9,26 @@ from index.factorise import AlsSettings, factorise
 from index.fit import Timeless, fit
 from index.settings import OPTIONAL_SOURCES
 from recsys.arrays import Float32, Int32, frozen
-from recsys.catalogue import Catalogue
-from recsys.ids import IdMap
 from recsys.interactions import Interactions
 from recsys.model import Model
 from recsys.profiles import Profiles
 from recsys.sources.item2vec import Item2Vec
 from recsys.sources.popular import Popular
-from recsys.text_column import TextColumn
+
+from .bare import bare_catalogue, taken
 
 NOW, DAY = 1_500_000_000, 86_400
 N_USERS, N_ITEMS = 8, 6
 
 
 def timeless_of(vectors: Float32 | None, text_of: Int32 | None) -> Timeless:
-    catalogue = Catalogue(
-        items=IdMap.of(f"i{item}" for item in range(N_ITEMS)),
-        titles=TextColumn.of([""] * N_ITEMS),
-        categories=TextColumn.of([""] * N_ITEMS),
-        brands=TextColumn.of([""] * N_ITEMS),
-        prices=np.full(N_ITEMS, np.nan, np.float32),
-        in_stock=np.ones(N_ITEMS, bool),
-        created_at=np.zeros(N_ITEMS, np.int64),
-        codes={},
+    return Timeless.of(
+        bare_catalogue(N_ITEMS), Profiles((), np.empty((N_USERS, 0), np.float32)), vectors, text_of, seed=0
     )
-    return Timeless.of(catalogue, Profiles((), np.empty((N_USERS, 0), np.float32)), vectors, text_of, seed=0)
 
 
 def table_of(rows: list[tuple[int, int, float]]) -> Interactions:
-    users, items, days = zip(*rows, strict=True)
-    return Interactions.ordered(
-        users=users,
-        items=items,
-        times=[NOW - round(day * DAY) for day in days],
-        weights=np.ones(len(rows)),
-        targets=np.ones(len(rows), bool),
-    )
+    return taken(rows, NOW)
 
 
 ROWS = [(user, item, 1 + user + item) for user in range(N_USERS) for item in range(N_ITEMS - 1) if (user + item) % 3]

@@ -12,21 +12,21 @@ from index.scoring import CHUNK, lists_of_pipeline, lists_of_source
 from recsys.als import ItemFactors
 from recsys.arrays import frozen
 from recsys.ask import Ask
-from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.histories import Histories
 from recsys.ids import IdMap
-from recsys.interactions import Interactions
 from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.serving import built_in
+from recsys.sources.ease import Ease
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
 from recsys.sources.two_tower import TwoTowerSource
 from recsys.statistics import ItemStatistics
-from recsys.text_column import TextColumn
 from recsys.two_tower import FADES_WEEKS, TwoTower
 from recsys.vector_index import VectorIndex
+
+from .bare import bare_catalogue, taken
 
 NOW, DAY = 1_500_000_000, 86_400
 N_ITEMS = 4
@@ -34,23 +34,7 @@ N_ITEMS = 4
 
 def world(n_users: int) -> Snapshot:
     """User 0 took 2 twice and 1 once, user 1 took 1; the others nothing."""
-    table = Interactions.ordered(
-        users=[0, 0, 0, 1],
-        items=[2, 2, 1, 1],
-        times=[NOW - days * DAY for days in (1, 2, 3, 4)],
-        weights=np.ones(4),
-        targets=np.ones(4, bool),
-    )
-    catalogue = Catalogue(
-        items=IdMap.of(f"i{item}" for item in range(N_ITEMS)),
-        titles=TextColumn.of([""] * N_ITEMS),
-        categories=TextColumn.of([""] * N_ITEMS),
-        brands=TextColumn.of([""] * N_ITEMS),
-        prices=np.full(N_ITEMS, np.nan, np.float32),
-        in_stock=np.ones(N_ITEMS, bool),
-        created_at=np.zeros(N_ITEMS, np.int64),
-        codes={},
-    )
+    table = taken([(0, 2, 1), (0, 2, 2), (0, 1, 3), (1, 1, 4)], NOW)
     statistics = ItemStatistics.fit(table, N_ITEMS, NOW)
     vectors = np.eye(N_ITEMS, dtype=np.float32)
     factors = Factors(
@@ -59,7 +43,7 @@ def world(n_users: int) -> Snapshot:
         frozen(np.arange(N_ITEMS), np.int32),
     )
     context = Context.of(
-        catalogue,
+        bare_catalogue(N_ITEMS),
         statistics,
         profiles=Profiles((), np.empty((n_users, 0), np.float32)),
         factors=factors.model,
@@ -117,7 +101,7 @@ def test_the_pipelines_lists_are_the_answers_a_caller_gets(config: str) -> None:
     lists = lists_of_pipeline(snapshot, config, users, at=NOW, advance=told.append)
     for user, row in list(zip(users.tolist(), filled(lists), strict=True))[-3:]:
         ask = Ask(at=NOW, user_id=f"u{user:04d}", serving_config=config, limit=100)
-        assert tuple(f"i{item}" for item in row) == snapshot.answer(ask)
+        assert tuple(f"i{item:03d}" for item in row) == snapshot.answer(ask)
     assert sum(told) == len(users)
 
 
@@ -199,3 +183,21 @@ def test_a_nan_in_the_index_of_two_towers_lacks_recall(small: Snapshot) -> None:
 def test_one_nan_in_the_towers_lowers_the_finite_share(small: Snapshot, part: str) -> None:
     assert finite_share(with_towers(small)) == 1.0
     assert finite_share(with_towers(small, spoiled=part)) < 1.0
+
+
+def with_ease(small: Snapshot, *, spoiled: bool = False, indexed: int = N_ITEMS) -> Snapshot:
+    """Beside the factors, EASE of plain vectors."""
+    vectors = np.eye(N_ITEMS, dtype=np.float32)
+    index = VectorIndex.build(vectors[:indexed], sample=vectors, seed=0)
+    if spoiled:
+        vectors[3, 0] = np.nan
+    rows = frozen(np.arange(N_ITEMS), np.int32)
+    source = Ease(vectors, frozen(np.full(N_ITEMS, 0.1), np.float32), rows, rows, index)
+    return replace(small, model=replace(small.model, more=(source,)))
+
+
+def test_any_source_that_searches_vectors_is_held_to_the_gates(small: Snapshot) -> None:
+    assert ann_recall(with_ease(small), 0) == 1.0
+    assert ann_recall(with_ease(small, indexed=1), 0) == pytest.approx(1 / N_ITEMS)
+    assert finite_share(with_ease(small)) == 1.0
+    assert finite_share(with_ease(small, spoiled=True)) < 1.0

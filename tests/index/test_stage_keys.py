@@ -15,7 +15,7 @@ from index.dataset import Dataset, load
 from index.ease import EaseSettings
 from index.factorise import AlsSettings
 from index.fit import Timeless
-from index.fit_settings import FitSettings
+from index.fit_settings import USUAL, FitSettings
 from index.neighbours import Similarity
 from index.settings import SourceSettings, TrainingSettings
 from index.stage_keys import Keys, sources_digest
@@ -37,7 +37,8 @@ def timeless(dataset: Dataset, **changed: Any) -> Timeless:
 
 
 def key(dataset: Dataset, window: Window = WINDOW, *, whole: bool = True, off: frozenset[str] = NOTHING) -> str:
-    return Keys.of(dataset, timeless(dataset)).of_window(dataset.interactions, window, whole=whole, off=off)
+    keys = Keys.of(dataset, timeless(dataset))
+    return keys.of_window(dataset.interactions, window, whole=whole, off=off, fitting=USUAL)
 
 
 def moved(dataset: Dataset, column: str, row: int, by: float) -> Dataset:

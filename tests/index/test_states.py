@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from index import states as states_module
-from index.states import States, spread
+from index.states import States
 from recsys.arrays import frozen
 from recsys.histories import Histories
 from recsys.interactions import Interactions
@@ -151,9 +151,3 @@ def test_a_thinned_history_still_tells_how_much_there_was() -> None:
     part = states.seen(chosen, inputs, centres, kept=0.5, rng=np.random.default_rng(0))
     assert part[0, -3:].tolist() == whole[0, -3:].tolist()
     assert not np.allclose(part[0, :-3], whole[0, :-3])
-
-
-def test_ranges_are_spread_and_empty_ones_are_nothing() -> None:
-    numbers, owner = spread(np.array([3, 7, 0]), np.array([5, 7, 3]))
-    assert numbers.tolist() == [3, 4, 0, 1, 2]
-    assert owner.tolist() == [0, 0, 2, 2, 2]

@@ -10,17 +10,18 @@ import pytest
 import torch
 from rich.console import Console
 
+from index.given import Known
 from index.progress import Stages
 from index.two_tower import fit_two_tower
 from recsys.als import ItemFactors
 from recsys.arrays import frozen
 from recsys.histories import Histories
-from recsys.interactions import Interactions
 from recsys.profiles import Profiles
 from recsys.query import EMPTY_HISTORY
 from recsys.sources.two_tower import TwoTowerSource
 
-from .two_tastes import DAY, N_ITEMS, N_NEW, N_USERS, NOW, SETTINGS, Tastes, mean_share, two_tastes
+from .bare import taken
+from .two_tastes import N_ITEMS, N_NEW, N_USERS, NOW, SETTINGS, Tastes, mean_share, two_tastes
 
 
 @pytest.fixture(scope="module")
@@ -106,21 +107,16 @@ def test_without_profiles_or_texts_it_goes_by_what_was_taken(tastes: Tastes, pro
 
 def test_two_users_of_three_items_can_be_learnt_from_when_that_is_asked_for() -> None:
     rows = [(0, 0, 9), (0, 1, 5), (1, 1, 8), (1, 0, 3), (1, 2, 2)]
-    users, items, days = zip(*rows, strict=True)
-    table = Interactions.ordered(
-        users=users,
-        items=items,
-        times=[NOW - day * DAY for day in days],
-        weights=np.ones(len(rows)),
-        targets=np.ones(len(rows), bool),
-    )
+    table = taken(rows, NOW)
     source = fit_two_tower(
         table,
-        factors=ItemFactors.of(np.eye(3, 2, dtype=np.float32), regularisation=1.0, alpha=1.0),
-        codes={},
-        profiles=Profiles((), np.empty((2, 0), np.float32)),
-        vectors=np.ones((1, 4), np.float32),
-        text_of=frozen([0, -1, -1], np.int32),
+        Known(
+            factors=ItemFactors.of(np.eye(3, 2, dtype=np.float32), regularisation=1.0, alpha=1.0),
+            codes={},
+            profiles=Profiles((), np.empty((2, 0), np.float32)),
+            vectors=np.ones((1, 4), np.float32),
+            text_of=frozen([0, -1, -1], np.int32),
+        ),
         at=NOW,
         settings=replace(SETTINGS, least_users=1, least_positives=1),
         seed=0,

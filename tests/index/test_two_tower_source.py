@@ -10,15 +10,14 @@ import pytest
 
 from index.fit import Timeless, fit
 from recsys.ask import Ask, resolve
-from recsys.catalogue import Catalogue
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.model import Snapshot
 from recsys.serving import built_in
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.sources.two_tower import TwoTowerSource
-from recsys.text_column import TextColumn
 
+from .bare import bare_catalogue
 from .two_tastes import DAY, N_ITEMS, N_NEW, N_USERS, NOW, Tastes, two_tastes
 
 
@@ -27,22 +26,8 @@ def tastes() -> Tastes:
     return two_tastes()
 
 
-def bare_catalogue() -> Catalogue:
-    """Ids alone."""
-    return Catalogue(
-        items=IdMap.of(f"i{item:02d}" for item in range(N_ITEMS)),
-        titles=TextColumn.of([""] * N_ITEMS),
-        categories=TextColumn.of([""] * N_ITEMS),
-        brands=TextColumn.of([""] * N_ITEMS),
-        prices=np.full(N_ITEMS, np.nan, np.float32),
-        in_stock=np.ones(N_ITEMS, bool),
-        created_at=np.zeros(N_ITEMS, np.int64),
-        codes={},
-    )
-
-
 def timeless_of(tastes: Tastes) -> Timeless:
-    return Timeless.of(bare_catalogue(), tastes.profiles, tastes.vectors, tastes.text_of, seed=0)
+    return Timeless.of(bare_catalogue(N_ITEMS), tastes.profiles, tastes.vectors, tastes.text_of, seed=0)
 
 
 @pytest.mark.parametrize("off", [frozenset(), frozenset({"two-tower"})])
@@ -75,7 +60,7 @@ def snapshot(tastes: Tastes) -> Snapshot:
 @pytest.mark.parametrize("user", [0, 1, 7])
 def test_items_with_a_text_and_no_event_are_candidates_of_every_kind_of_user(snapshot: Snapshot, user: int) -> None:
     """User 0 has a profile and no history, user 1 a history and no profile, user 7 both; the text decides the order."""
-    taken = tuple(f"i{item:02d}" for item in range(N_ITEMS - N_NEW))
+    taken = tuple(f"i{item:03d}" for item in range(N_ITEMS - N_NEW))
     ask = Ask(at=NOW, user_id=f"u{user:03d}", serving_config="discover", exclude_item_ids=taken)
     candidates = snapshot.pipeline.retrieve(resolve(ask, snapshot).query)[0]
     ranks = candidates.ranks[:, candidates.names.index("two-tower")]
@@ -86,7 +71,7 @@ def test_items_with_a_text_and_no_event_are_candidates_of_every_kind_of_user(sna
 
 
 def test_an_item_with_a_text_and_no_event_is_shown_and_says_who_proposed_it(snapshot: Snapshot) -> None:
-    taken = tuple(f"i{item:02d}" for item in range(N_ITEMS - N_NEW))
+    taken = tuple(f"i{item:03d}" for item in range(N_ITEMS - N_NEW))
     answer = snapshot.recommend(Ask(at=NOW, user_id="u007", serving_config="discover", exclude_item_ids=taken))
     assert sorted(answer.slate.items.tolist()) == list(range(N_ITEMS - N_NEW, N_ITEMS))
     assert np.isfinite(answer.provenance.ranks[:, answer.provenance.names.index("two-tower")]).all()

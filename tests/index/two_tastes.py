@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from index.factorise import AlsSettings, factorise
-from index.given import TwoTowerSettings
+from index.given import Known, TwoTowerSettings
 from index.progress import OpenStage, unseen
 from index.two_tower import fit_two_tower
 from recsys.arrays import frozen
@@ -17,6 +17,8 @@ from recsys.interactions import Interactions
 from recsys.profiles import Profiles
 from recsys.query import EMPTY_HISTORY
 from recsys.sources.two_tower import TwoTowerSource
+
+from .bare import taken
 
 NOW, DAY = 1_500_000_000, 86_400
 N_USERS, N_ITEMS, N_NEW = 240, 60, 6
@@ -49,11 +51,16 @@ class Tastes:
         assert factors is not None
         return fit_two_tower(
             self.interactions,
-            factors=factors.model,
-            codes={"kind": frozen(np.arange(N_ITEMS) % 2, np.int32), "none": frozen(np.full(N_ITEMS, -1), np.int32)},
-            profiles=self.profiles,
-            vectors=self.vectors if texts else None,
-            text_of=self.text_of if texts else None,
+            Known(
+                factors=factors.model,
+                codes={
+                    "kind": frozen(np.arange(N_ITEMS) % 2, np.int32),
+                    "none": frozen(np.full(N_ITEMS, -1), np.int32),
+                },
+                profiles=self.profiles,
+                vectors=self.vectors if texts else None,
+                text_of=self.text_of if texts else None,
+            ),
             at=NOW,
             settings=settings,
             seed=seed,
@@ -79,14 +86,7 @@ def two_tastes() -> Tastes:
         mine = np.arange(user % 2, N_ITEMS - N_NEW, 2)
         for item in rng.choice(mine, 12, replace=False):
             rows.append((user, int(item), int(rng.integers(1, 100))))
-    users, items, days = zip(*rows, strict=True)
-    table = Interactions.ordered(
-        users=users,
-        items=items,
-        times=[NOW - day * DAY for day in days],
-        weights=np.ones(len(rows)),
-        targets=np.ones(len(rows), bool),
-    )
+    table = taken(rows, NOW)
     taste = np.arange(N_USERS) % 2 * 1.0
     taste[1] = np.nan
     vectors = 0.2 * rng.normal(size=(N_ITEMS, 12)).astype(np.float32)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.grouping import Groups
+from recsys.grouping import Groups, ranges
 
 KEYS = np.array([7, 2, 7, 2, 2, 9], np.int64)
 
@@ -36,3 +36,9 @@ def test_no_rows_make_no_groups() -> None:
     assert groups.first(np.array([])).tolist() == []
     assert groups.last(np.array([])).tolist() == []
     assert groups.find(np.array([0, 1]))[1].tolist() == [False, False]
+
+
+def test_ranges_are_spread_and_empty_ones_are_nothing() -> None:
+    numbers, owner = ranges(np.array([3, 7, 0]), np.array([5, 7, 3]))
+    assert numbers.tolist() == [3, 4, 0, 1, 2]
+    assert owner.tolist() == [0, 0, 2, 2, 2]

@@ -61,6 +61,14 @@ def write_files() -> Callable[[Path], None]:
 
 
 @pytest.fixture
+def sealed(tmp_path: Path, facts: dict[str, Any], write_files: Callable[[Path], None]) -> Path:
+    """A folder with every kind of file and its manifest."""
+    write_files(tmp_path)
+    Manifest.seal(tmp_path, **facts)
+    return tmp_path
+
+
+@pytest.fixture
 def build(facts: dict[str, Any], write_files: Callable[[Path], None]) -> Build:
     """Commits a small snapshot to a store, unpublished; other facts by keyword."""
 
