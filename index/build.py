@@ -10,10 +10,11 @@ from threadpoolctl import threadpool_limits
 from index.alternatives import Lesson
 from index.builder import Builder
 from index.gates import LEAST_VALIDATED, Gate, ann_recall, finite_share, gates_of, ratio
+from index.heads import NEWCOMERS
 from index.kept_selection import Selections
 from index.policy_weights import PolicyWeights
 from index.select_or_reuse import selected
-from index.selection import Chosen, final
+from index.selection import Chosen, Contender, final
 from index.settings import Settings
 from index.tuning import Budget
 from index.worth import Worth, source_of
@@ -75,17 +76,23 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
     rankers: dict[str, Forest] = {}
     fusions: dict[str, Fusion] = {}
     if last.feature_names == names:
+        trained: dict[tuple[Contender, bool, float], tuple[Fusion, Forest | None]] = {}
         for one in chosen:
-            with stages.stage(f"train {one.head.name}"):
-                fusion, forest = final(one, frames, names, seed=seed)
+            # Newcomers and discover often come to the same forest.
+            alike = (one.contender, one.head.new_only, one.head.negatives)
+            if alike not in trained:
+                with stages.stage(f"train {one.head.name}"):
+                    trained[alike] = final(one, frames, names, seed=seed)
+            fusion, forest = trained[alike]
             fusions[one.head.name] = fusion
             if forest is not None:
                 rankers[one.head.name] = forest
     elif names:
         notes.append("the data of all time has other sources than that of any window: sources are fused by rank")
     snapshot = builder.with_rankers(last.model, everything, rankers, fusions, choice.policies)
-    lesson = Lesson(chosen, frames, names, seed) if frames else None
-    n_validated = max((one.n_users for one in chosen), default=0)
+    configs = tuple(one for one in chosen if one.head is not NEWCOMERS)
+    lesson = Lesson(configs, frames, names, seed) if frames else None
+    n_validated = max((one.n_users for one in configs), default=0)
     validation = _validation(chosen)
     with stages.stage("measure gates"):
         values = _gate_values(snapshot, validation, seed)

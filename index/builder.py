@@ -14,7 +14,7 @@ from index.embed import embed
 from index.fit import Timeless, fit
 from index.fit_settings import USUAL, FitSettings
 from index.frames import frame_of
-from index.heads import HEADS
+from index.heads import HEADS, NEWCOMERS
 from index.labelled_files import read_labelled, write_labelled
 from index.policy_weights import PolicyWeights
 from index.progress import Stages
@@ -41,8 +41,9 @@ MOST_QUERIES = 10_000
 MOST_JUDGED = 4_000
 # What no head will look at is dropped at once; only judged windows stay whole.
 NEGATIVES_KEPT = max(head.negatives for head in HEADS)
-# One customer without a history for so many with one.
+# One customer without a history for so many with one; more where orders for them are judged.
 STRANGERS = 5
+JUDGED_STRANGERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ class Builder:
         past = everything.before(window.start)
         # Some who come for the first time: without them a ranker has never seen a customer without a history.
         strangers = strangers_in(everything, window, n_items)
-        asked = truth.joined(sampled(strangers, max(len(truth) // STRANGERS, 1), seed), n_items)
+        strangers = sampled(strangers, max(len(truth) // STRANGERS, JUDGED_STRANGERS if whole else 1), seed)
+        asked = truth.joined(strangers, n_items)
         before = self.before(window, off=off)
         with self.stages.stage(f"candidates and features {_day(window)}", total=len(asked)) as step:
             frame = frame_of(
@@ -170,7 +172,7 @@ class Builder:
                 rng=None if whole else np.random.default_rng(seed),
                 advance=step.advance,
             )
-        truths = {"all": truth, "novel": novel_of(truth, past, n_items)}
+        truths = {"all": truth, "novel": novel_of(truth, past, n_items), NEWCOMERS.task: strangers}
         plain = {
             head.task: {
                 name: lists_of_source(before, name, head.name, truths[head.task].users, at=window.start)

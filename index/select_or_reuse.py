@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 from index.builder import Builder
-from index.heads import HEADS
+from index.heads import HEADS, NEWCOMERS
 from index.kept_selection import Selection, Selections, Shop, Verdict
 from index.learn import Learnt, Plan, learn, plan
 from index.policy_weights import PolicyWeights, choose_weights
@@ -15,15 +15,17 @@ from index.source_search import n_fits, search
 from index.tuning import Budget, tune
 from index.worth import Worth, worths
 
+# With fewer newcomers nothing can be told about them, and they are ordered like everyone.
+LEAST_NEWCOMERS = 100
 # What was chosen before must still reach this share of the NDCG@10 it had then.
 LEAST_OF_THEN = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """builder: fits sources as was chosen · chosen: a head each · worths: of all sources · policies: by head · learnt:
-    rows without sources that do not pay · at: epoch seconds of the last event that the choice knew · of_other_data: it
-    was made on other data than these.
+    """builder: fits sources as was chosen · chosen: a head each, that of newcomers last if they have one · worths: of
+    all sources · policies: by head · learnt: rows without sources that do not pay · at: epoch seconds of the last event
+    that the choice knew · of_other_data: it was made on other data than these.
     """
 
     builder: Builder
@@ -94,6 +96,14 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
             f"serving config {head.name} orders by {one.contender.label}: NDCG@10 {ndcg:.4f} over {one.n_users} users, "
             f"{verdict.ndcg:.4f} when it was chosen"
         )
+    if NEWCOMERS.name in earlier.verdicts:
+        verdict = earlier.verdicts[NEWCOMERS.name]
+        with builder.stages.stage("judge the fusion of newcomers"):
+            one = choose(NEWCOMERS, learnt.windows, learnt.names, n_items, seed=seed, only=verdict.contender)
+        # They are few: that they fare worse than then is as likely chance, and no reason to choose everything again.
+        if one.n_users:
+            chosen.append(replace(one, why=verdict.why))
+            notes.append(f"newcomers are ordered by {one.contender.label}: NDCG@10 {_ndcg(one):.4f}")
     largest = earlier.shop.facts.changes(shop.facts)[0]
     why = "the data are the same" if is_same else f"nothing has drifted (largest change: {largest})"
     notes.insert(0, f"reused the selection of {earlier.day}: {why}")
@@ -127,12 +137,28 @@ def _select(builder: Builder, end: int, budget: Budget | None) -> tuple[Selected
         with stages.stage(f"choose the fusion of {head.name}"):
             chosen.append(choose(head, learnt.windows, learnt.names, n_items, seed=seed, tuned=recipe))
     notes += [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
+    newcomers, said = _newcomers(builder, learnt)
+    chosen += newcomers
+    notes.append(said)
     table, weights = _weigh(builder, learnt, chosen)
     unpaid = frozenset(worth.source for worth in table if not worth.pays)
     at = int(builder.dataset.interactions.times.max())
     notes += _left_out(unpaid)
     found = Selected(builder, tuple(chosen), table, weights, learnt.without(unpaid), at, tuple(notes))
     return found, learnt.names
+
+
+def _newcomers(builder: Builder, learnt: Learnt) -> tuple[list[Chosen], str]:
+    """What orders for who has no history, if there were enough of them to tell; and a sentence about it."""
+    n_judged = sum(len(window.truths[NEWCOMERS.task]) for window in learnt.windows if window.whole)
+    if n_judged < LEAST_NEWCOMERS:
+        return [], f"newcomers are ordered like everyone: {n_judged} came in the judged windows, {LEAST_NEWCOMERS} tell"
+    seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
+    with builder.stages.stage("choose the fusion of newcomers"):
+        one = choose(NEWCOMERS, learnt.windows, learnt.names, n_items, seed=seed)
+    if one.n_users < LEAST_NEWCOMERS:
+        return [], f"newcomers are ordered like everyone: only {one.n_users} can be judged, {LEAST_NEWCOMERS} tell"
+    return [one], f"newcomers are ordered by {one.why}"
 
 
 def _fitting(builder: Builder, windows: Plan) -> tuple[Builder, list[str]]:
@@ -156,7 +182,8 @@ def _weigh(
     with builder.stages.stage("weigh sources"):
         table = worths(chosen, newest, snapshot, learnt.names)
     with builder.stages.stage("weigh variety"):
-        found = {one.head.name: choose_weights(one, newest, snapshot.model.context) for one in chosen}
+        heads = [one for one in chosen if one.head is not NEWCOMERS]
+        found = {one.head.name: choose_weights(one, newest, snapshot.model.context) for one in heads}
     return table, {name: weights for name, weights in found.items() if weights is not None}
 
 

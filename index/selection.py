@@ -83,8 +83,8 @@ def choose(
     """The best contender over the whole windows, each judged by models trained on the windows that ended before it.
 
     Without any such window the forest is taken where one can be trained, else reciprocal ranks. The default is the
-    first recipe's forest; ``tuned`` is one more recipe, whatever the size of the data. ``only``: the one contender,
-    fitted anew and judged on the same windows as if there were others.
+    head's own, else the first recipe's forest; ``tuned`` is one more recipe, whatever the size of the data. ``only``:
+    the one contender, fitted anew and judged on the same windows as if there were others.
     """
     pooled: dict[str, list[dict[str, Float64]]] = {}
     contenders: dict[str, Contender] = {}
@@ -119,7 +119,7 @@ def choose(
     if not contenders.keys() & scores.keys():
         return _unjudged(head, [window.frame for window in windows], seed)
     ndcg = {label: values["ndcg@10"] for label, values in scores.items() if label in contenders}
-    default = next(iter(ndcg))
+    default = head.default if head.default in ndcg else next(iter(ndcg))
     best = max(ndcg, key=lambda label: float(ndcg[label].mean()))
     gain = ndcg[best] - ndcg[default]
     label = best if convinces(gain, CONVINCING) else default

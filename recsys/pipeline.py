@@ -22,6 +22,8 @@ from recsys.sources.protocol import Source
 
 LOG = logging.getLogger(__name__)
 FILLING = "popular"
+# The ranker that takes the place of a config's own for who has no history, in snapshots that have one of that name.
+NEWCOMERS = "newcomers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ class Pipeline:
         features, rows = assemble(self.families, queries, candidates, self.context)
         after_features = perf_counter()
         scores = np.empty(len(rows))
-        for name in {query.config.ranker for query in queries}:
-            mine = np.array([query.config.ranker == name for query in queries])[rows.query_of]
+        names = [self.ranker_of(query) for query in queries]
+        for name in set(names):
+            mine = np.array([other == name for other in names])[rows.query_of]
             scores[mine] = self._ranker(name).score(features if mine.all() else features[mine])
         after_ranking = perf_counter()
         answers = []
@@ -72,7 +75,7 @@ class Pipeline:
 
     def _after_policies(self, query: Query, found: Candidates, scores: Float64, ranked: Int64) -> Int64:
         """Rows of ``found``, best first: the ``POOL`` best of ``ranked`` as the policies left them, then the others."""
-        policies = policies_of(query.config, trained=self._fusion(query.config.ranker).in_log_odds)
+        policies = policies_of(query.config, trained=self._fusion(self.ranker_of(query)).in_log_odds)
         if not policies:
             return ranked
         pool = ranked[:POOL]
@@ -105,6 +108,11 @@ class Pipeline:
             hits[FILLING] = self.sources[FILLING].retrieve(wider, wanted)
             found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
         return found, tuple(failed)
+
+    def ranker_of(self, query: Query) -> str:
+        """The name of what orders the candidates of ``query``; "" fuses its sources by reciprocal rank."""
+        is_newcomer = not len(query.history) and bool(query.config.ranker) and NEWCOMERS in self.fusions
+        return NEWCOMERS if is_newcomer else query.config.ranker
 
     def _ranker(self, name: str) -> Ranker:
         """What validation chose for the ranker's name; reciprocal ranks for a config that names none."""

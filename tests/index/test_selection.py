@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,11 @@ def test_a_search_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     assert f"after {n_tried} before" in again[1]
     assert tune(HEAD, windows, N_ITEMS, Budget.of(0.0, tmp_path, ["shop", 1]), seed=0) is None
     assert tune(HEAD, windows[:1], N_ITEMS, budget, seed=0) is None
+
+
+def test_a_head_keeps_its_own_default_until_something_is_convincingly_better() -> None:
+    head = replace(HEAD, default="source bad")
+    luck = [labelled(100, 1, hidden=True, n_queries=1)]
+    assert choose(head, luck, NAMES, N_ITEMS, seed=0).contender.fusion == Fusion(SOURCE, source="bad")
+    windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
+    assert choose(head, windows, NAMES, N_ITEMS, seed=0).contender.fusion.kind == FOREST

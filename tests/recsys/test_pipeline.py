@@ -12,7 +12,7 @@ import pytest
 from recsys.arrays import Float32, Float64
 from recsys.fusion import FOREST, LINEAR, SOURCE, STACKED, Fusion, LinearFusion
 from recsys.model import Snapshot
-from recsys.pipeline import POOL, Pipeline
+from recsys.pipeline import NEWCOMERS, POOL, Pipeline
 from recsys.query import Query, Recommendation, narrowed
 from recsys.ranker import Forest, Ranker
 from recsys.serving import Depth, ServingConfig
@@ -214,3 +214,24 @@ def test_one_source_that_orders_puts_its_own_hits_first(board: Snapshot, query_o
     query = weighed(query_of(board, "u04", serving_config="discover", limit=3))
     own = board.pipeline.sources["item-knn"].retrieve(query, 3).items.tolist()
     assert alone.recommend(query).slate.items.tolist()[: len(own)] == own != []
+
+
+def test_who_has_no_history_is_ordered_by_the_newcomers_ranker(
+    ranked: Pipeline, board: Snapshot, query_of: QueryOf
+) -> None:
+    own = replace(ranked, fusions={**ranked.fusions, NEWCOMERS: Fusion(SOURCE, source="popular")})
+    ids = ("", "u00", "u01")
+    before = ranked.recommend_many([weighed(query_of(board, user_id, limit=16)) for user_id in ids])
+    answers = own.recommend_many([weighed(query_of(board, user_id, limit=16)) for user_id in ids])
+    popular = board.pipeline.sources["popular"].retrieve(query_of(board, "", limit=16), 16).items.tolist()
+    assert answers[0].slate.items.tolist() == popular != before[0].slate.items.tolist()
+    assert all(same(answer, known) for answer, known in zip(answers[1:], before[1:], strict=True))
+
+
+@pytest.mark.parametrize("config", ["home", "discover", "buy-again", "similar"])
+def test_a_config_without_a_ranker_has_none_for_newcomers_either(
+    board: Snapshot, query_of: QueryOf, config: str
+) -> None:
+    own = replace(board.pipeline, fusions={NEWCOMERS: Fusion(SOURCE, source="popular")})
+    query = query_of(board, "", serving_config=config, context_item_ids=("i00",))
+    assert own.ranker_of(query) == (NEWCOMERS if query.config.ranker else "")
