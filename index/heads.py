@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -98,9 +99,21 @@ def with_positives(frame: Frame) -> Frame:
 
 def train(recipe: Recipe, sample: Frame, *, seed: int) -> Forest:
     """A forest on the rows of ``sample``."""
-    n_threads = max(1, min(os.cpu_count() or 1, len(sample) // ROWS_A_THREAD))
+    settings = parameters(recipe, sample, seed=seed)
+    # LightGBM's text format takes no white space or JSON marks in names; the manifest keeps the real ones.
+    names = [f"f{position}" for position in range(sample.features.shape[1])]
+    data = lgb.Dataset(sample.features, sample.labels.astype(np.float32), feature_name=names)
+    return Forest(lgb.train(settings, data, recipe.n_trees), n_threads=settings["num_threads"])
+
+
+def parameters(recipe: Recipe, sample: Frame, *, seed: int) -> dict[str, Any]:
+    """LightGBM's, for a forest on ``sample``.
+
+    The objective is binary: lambdarank, graded labels, users of equal weight and early stopping were no better where
+    ``tests/benchmarks/objectives.py`` compared them.
+    """
     n_positives = int(sample.labels.sum())
-    parameters = {
+    return {
         "objective": "binary",
         "num_leaves": recipe.n_leaves,
         "learning_rate": recipe.learning_rate,
@@ -112,15 +125,11 @@ def train(recipe: Recipe, sample: Frame, *, seed: int) -> Forest:
         "lambda_l2": recipe.lambda_l2,
         "max_bin": 127,
         "seed": seed,
-        "num_threads": n_threads,
+        "num_threads": max(1, min(os.cpu_count() or 1, len(sample) // ROWS_A_THREAD)),
         "deterministic": True,
         "force_col_wise": True,
         "verbosity": -1,
     }
-    # LightGBM's text format takes no white space or JSON marks in names; the manifest keeps the real ones.
-    names = [f"f{position}" for position in range(sample.features.shape[1])]
-    data = lgb.Dataset(sample.features, sample.labels.astype(np.float32), feature_name=names)
-    return Forest(lgb.train(parameters, data, recipe.n_trees), n_threads=n_threads)
 
 
 def top_lists(frame: Frame, scores: Float64, n_queries: int, k: int) -> Int32:

@@ -12,7 +12,8 @@ import pytest
 from recsys.arrays import Float32, Float64
 from recsys.fusion import FOREST, LINEAR, SOURCE, STACKED, Fusion, LinearFusion
 from recsys.model import Snapshot
-from recsys.pipeline import NEWCOMERS, POOL, Pipeline
+from recsys.pipeline import NEWCOMERS, Pipeline
+from recsys.policies.pool import POOL
 from recsys.query import Query, Recommendation, narrowed
 from recsys.ranker import Forest, Ranker
 from recsys.serving import Depth, ServingConfig
