@@ -25,7 +25,7 @@ SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_
 PROTOS := protos/recommender/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto bench bench-diversity bench-quality bench-swap demo clean
+.PHONY: help setup test check proto bench bench-diversity bench-quality bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -68,6 +68,11 @@ bench-diversity: setup  ## what variety and coverage cost in accuracy; writes be
 	@$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/diversity_curve.py --data $(DEMO)/data \
 		--cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}" --test 2017-12-04T05:00Z --out bench/diversity
+
+bench-training: setup  ## other objectives, labels and ways to stop beside ours; writes bench/objectives.json
+	@$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/objectives.py --data $(DEMO)/data \
+		--until 2017-12-04T05:00Z --cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}"
 
 bench-swap: setup  ## 20 callers for a minute while snapshots change; writes bench/swap.json
 	@$(BIN)/python tests/benchmarks/bench_swap.py $(DEMO)/snapshots --json bench/swap.json
