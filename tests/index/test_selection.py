@@ -117,3 +117,11 @@ def test_a_head_keeps_its_own_default_until_something_is_convincingly_better() -
     assert choose(head, luck, NAMES, N_ITEMS, seed=0).contender.fusion == Fusion(SOURCE, source="bad")
     windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
     assert choose(head, windows, NAMES, N_ITEMS, seed=0).contender.fusion.kind == FOREST
+
+
+def test_with_little_to_judge_by_the_own_history_comes_first() -> None:
+    names = ("lucky_rank", "history_rank", "hidden")
+    few = [labelled(100, 1, hidden=True, n_queries=1)]
+    assert choose(HEAD, few, names, N_ITEMS, seed=0).contender.fusion == Fusion(SOURCE, source="history")
+    enough = [labelled(100, 1, hidden=False, n_queries=20)]
+    assert choose(HEAD, enough, names, N_ITEMS, seed=0).contender.fusion == Fusion(SOURCE, source="lucky")
