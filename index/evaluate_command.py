@@ -120,6 +120,8 @@ def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int 
     kept = stage_cache(arguments, stages.print)
     # No selection of an earlier rebuild: what is evaluated is what the past of this split alone would choose.
     built = build(Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept), end=start)
+    for note in built.notes:
+        stages.print(f"note: {note}")
     extras: dict[str, Lists] = {}
     if built.lesson is not None:
         others = Alternatives(built.snapshot, built.lesson, start)

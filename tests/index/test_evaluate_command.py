@@ -35,6 +35,7 @@ def test_every_source_and_the_pipeline_are_scored_on_both_tasks(evaluate: Run, w
     ran = evaluate(world.data, SPLIT, "--json", tmp_path / "new" / "figures.json")
     assert ran.code == 0, ran.err
     assert "0 encoded now" in ran.err
+    assert "note: serving config home orders by " in ran.err
     figures = json.loads((tmp_path / "new" / "figures.json").read_text())
     assert set(figures["tasks"]) == {"all", "novel"}
     for task, by_name in figures["tasks"].items():
