@@ -51,7 +51,7 @@ COPY --from=build-server /opt/venv /opt/venv
 # Rankers compiled for this machine outlive the container where /cache is a named volume.
 ENV RECSYS_COMPILED_CACHE=/cache/forests
 # A container's loopback is reachable from nowhere. Plain text on all addresses is what --insecure admits to: publish the
-# port on a private network only, or behind a proxy that speaks TLS.
+# port on a private network only, or behind a proxy that speaks TLS. With TLS and tokens of its own: RECSYS_INSECURE=off.
 ENV RECSYS_ADDRESS=0.0.0.0:50051 RECSYS_INSECURE=on
 EXPOSE 50051
 VOLUME ["/snapshots", "/cache"]

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recsys.errors import InputError
 from server.batch_files import Output, read_users
 from server.channel import EXIT_CODES, add_target, connect, sentence_of, timestamp_of_iso
+from server.credentials import Credentials, credentials_of
 from server.export import Export, ExportFailed, Totals, Wish, all_users
 
 ALL = "all"
@@ -30,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         wish = Wish(options.limit, options.serving_config, timestamp_of_iso(options.at) if options.at else None)
         output = Output(Path(options.out))
+        credentials = credentials_of(options)
         users = None if options.users == ALL else read_users(Path(options.users))
         started = perf_counter()
-        totals = _export(options.target, users, wish, output)
+        totals = _export(options.target, credentials, users, wish, output)
     except InputError as error:
         return _failed(str(error), 2)
     except UnicodeEncodeError:
@@ -51,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _export(target: str, users: Sequence[str] | None, wish: Wish, output: Output) -> Totals:
+def _export(target: str, credentials: Credentials, users: Sequence[str] | None, wish: Wish, output: Output) -> Totals:
     with ExitStack() as stack:
-        channels = [stack.enter_context(connect(target)) for _ in range(N_CHANNELS)]
+        channels = [stack.enter_context(connect(target, credentials)) for _ in range(N_CHANNELS)]
         stack.callback(output.drop)
         wanted = all_users(channels[0]) if users is None else users
         with _progress(len(wanted)) as progress:

@@ -6,20 +6,27 @@ import functools
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from recsys.errors import InvalidRequest, Violation
+from recsys.errors import InvalidRequest, RecsysError, Violation
 from recsys.query import Recommendation
 from server.decoding import UNDECODABLE
 from server.statuses import DeadlinePassed, is_expected, status_of
 
 LOG = logging.getLogger(__name__)
+
+# Whose token the call under way came with; None while the server asks for none.
+CALLER: ContextVar[str | None] = ContextVar("caller", default=None)
+# Refusals never wait behind the calls whose number they are about.
+_REFUSALS = ThreadPoolExecutor(1, thread_name_prefix="refusal")
 
 Servicer = TypeVar("Servicer")
 Request = TypeVar("Request")
@@ -32,7 +39,8 @@ class Call:
     def __init__(self, context: grpc.ServicerContext) -> None:
         self._context = context
         self.request_id = secrets.token_hex(16)
-        self.fields: dict[str, object] = {}
+        caller = CALLER.get()
+        self.fields: dict[str, object] = {} if caller is None else {"caller": caller}
 
     def note(self, **fields: object) -> None:
         """Add ``fields`` to the log line. Never a user id."""
@@ -83,6 +91,24 @@ def rpc(
         raise AssertionError("abort raises")
 
     return handled
+
+
+def refusal(method: str, error: RecsysError) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that fails with ``error`` in place of ``method`` (``/package.Service/Method``).
+
+    It never reads the request, so it stands in for methods of every kind, and costs no memory for a large one.
+    """
+
+    def refused(_: object, context: grpc.ServicerContext) -> None:
+        started = perf_counter()
+        call = Call(context)
+        status = status_of(error, call.request_id)
+        _log(method.rpartition("/")[2], call, started, status.code, error)
+        _abort(context, status)
+
+    refused.experimental_thread_pool = _REFUSALS  # type: ignore[attr-defined]
+    # The kind whose method is called before any request has arrived.
+    return grpc.stream_unary_rpc_method_handler(refused)
 
 
 def _abort(context: grpc.ServicerContext, status: Status) -> None:

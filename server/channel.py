@@ -13,6 +13,7 @@ from google.rpc.error_details_pb2 import BadRequest
 from grpc_status import rpc_status
 
 from recsys.errors import InputError
+from server.credentials import Credentials, add_credentials
 
 EXIT_CODES = "Exit codes: 0 done, 1 the server failed or refused, 2 bad arguments or files."
 DEFAULT_TARGET = "127.0.0.1:50051"
@@ -47,16 +48,30 @@ SERVICE_CONFIG = {
     ],
 }
 
+_UNEXPECTED_END = "it closed the connection; does it speak TLS (--tls, --ca) or want a certificate (--cert, --key)?"
+_CAUSES = {
+    "Hostname Verification": "its certificate is for another host",
+    "CERTIFICATE_VERIFY_FAILED": "nobody we trust vouches for its certificate (--ca)",
+    "WRONG_VERSION_NUMBER": "it speaks no TLS",
+    "Socket closed": _UNEXPECTED_END,
+    "reset by peer": _UNEXPECTED_END,
+    "Broken pipe": _UNEXPECTED_END,
+    "Connection refused": "nobody listens there",
+}
 
-def connect(target: str) -> grpc.Channel:
-    """A channel to HOST:PORT with a connection of its own: several channels reach several workers of one port."""
+
+def connect(target: str, credentials: Credentials | None = None) -> grpc.Channel:
+    """A channel to HOST:PORT with a connection of its own: several channels reach several workers of one port.
+
+    In plain text and without a token unless ``credentials`` say otherwise; InputError when they do not fit the target.
+    """
     options = [
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         ("grpc.enable_retries", 1),
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.max_receive_message_length", LARGEST_ANSWER),
     ]
-    return grpc.insecure_channel(target, options=options)
+    return (credentials or Credentials()).channel(target, options)
 
 
 def sentence_of(error: grpc.RpcError, target: str) -> str:
@@ -64,7 +79,7 @@ def sentence_of(error: grpc.RpcError, target: str) -> str:
     if not isinstance(error, grpc.Call):
         return f"{target}: {error}"
     if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return f"no server is ready at {target}: {(error.details() or '').partition(';')[0]}"
+        return f"no server is ready at {target}: {_cause(error.details() or '')}"
     status = rpc_status.from_call(error)
     violations = BadRequest()
     for detail in status.details if status is not None else ():
@@ -73,10 +88,19 @@ def sentence_of(error: grpc.RpcError, target: str) -> str:
     return f"{target} answers {error.code().name}: {error.details()}"
 
 
+def _cause(details: str) -> str:
+    """Why nobody could be reached: what gRPC's last error means where we know it, else what it says first."""
+    for part, meaning in _CAUSES.items():
+        if part in details:
+            return meaning
+    return details.partition(";")[0]
+
+
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """Give ``parser`` the flag --target; RECSYS_TARGET stands in for it."""
+    """Give ``parser`` the flag --target, for which RECSYS_TARGET stands in, and those of TLS and tokens."""
     default = os.environ.get("RECSYS_TARGET", DEFAULT_TARGET)
     parser.add_argument("--target", metavar="HOST:PORT", type=_target, default=default, help="default %(default)s")
+    add_credentials(parser)
 
 
 def _target(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``recsys-server``: settings, the port, then the supervisor."""
+"""``recsys-server``: settings, the port, then the supervisor; ``recsys-server token`` makes a token."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from collections.abc import Sequence
 
 from recsys.errors import InputError
 from recsys.snapshot.signature import key_text, verify_key
-from server.settings import parse_process
+from server import token_command
+from server.settings import Settings, parse_process
 from server.supervisor import Supervisor, reserved
+from server.tls import read_identity
+from server.tokens import read_tokens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; 0 after a graceful stop, 2 on settings that cannot work."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        settings = parse_process(sys.argv[1:] if arguments is None else arguments)
-        if settings.verify_key:
-            verify_key(key_text(settings.verify_key))
+        if arguments and arguments[0] == "token":
+            return token_command.run(arguments[1:])
+        settings = parse_process(arguments)
+        _check_files(settings)
         keeper = reserved(settings.host, settings.port)
     except InputError as error:
         print(f"recsys-server: {error}", file=sys.stderr)
@@ -26,6 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in settings.lines():
             _say(line)
         return Supervisor(settings, say=_say).run()
+
+
+def _check_files(settings: Settings) -> None:
+    """Read every key, certificate and token once: what is wrong with them is said here, not by each worker."""
+    if settings.verify_key:
+        verify_key(key_text(settings.verify_key))
+    if settings.tls:
+        read_identity(settings.tls)
+    if settings.tokens:
+        read_tokens(settings.tokens)
 
 
 def _say(line: str) -> None:

@@ -17,6 +17,7 @@ from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.errors import InputError
 from server import console_tables
 from server.channel import CALL_TIMEOUT_S, EXIT_CODES, add_target, connect, sentence_of, timestamp_of_iso
+from server.credentials import credentials_of
 
 Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        with connect(options.target) as channel:
+        with connect(options.target, credentials_of(options)) as channel:
             shown = command(channel, options)
     except InputError as error:
         return _failed(str(error), 2)

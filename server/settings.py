@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -11,11 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from recsys.errors import InputError
+from server.addresses import is_loopback
+from server.tls import TlsFiles
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-LOOPBACK_NAMES = ("localhost", "ip6-localhost")
 MASK = "********"
 OFF = "off"
+_PATHS = ("compiled_cache", "tls_cert", "tls_key", "tls_client_ca", "tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,11 @@ class Settings:
 
     snapshots: folder of published snapshots · host, port: where to listen, port 0 = any free one · workers: processes
     · clock: "now" or "snapshot" · reflection: whether callers may ask for the schema · insecure: allows a public
-    address · verify_key: "" or the key every snapshot must be signed with, or @file · poll_s: how often to look for a
-    new snapshot · max_concurrent: calls a worker takes on before it refuses more · grace_s: how long running calls may
-    take to finish at the end · compiled_cache: folder of compiled rankers, None: LightGBM scores.
+    address without TLS and tokens · verify_key: "" or the key every snapshot must be signed with, or @file · poll_s:
+    how often to look for a new snapshot · max_concurrent: calls a worker takes on before it refuses more · grace_s:
+    how long running calls may take to finish at the end · compiled_cache: folder of compiled rankers, None: LightGBM
+    scores · tls_cert, tls_key: both or neither, PEM files · tls_client_ca: PEM file, clients must present a
+    certificate of it · tokens: file of the bearer tokens that are let in, None: everybody is.
     """
 
     snapshots: Path
@@ -41,6 +44,17 @@ class Settings:
     max_concurrent: int = 256
     grace_s: float = 30.0
     compiled_cache: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    tokens: Path | None = None
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The files of TLS; None on a server that speaks plain text."""
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        return TlsFiles(self.tls_cert, self.tls_key, self.tls_client_ca)
 
     @property
     def address(self) -> str:
@@ -53,23 +67,20 @@ class Settings:
 
     def lines(self) -> list[str]:
         """Readable lines, one a setting, secrets masked."""
-        shown = asdict(self) | {
-            "verify_key": _masked(self.verify_key),
-            "compiled_cache": self.compiled_cache or OFF,
-        }
+        shown = {name: OFF if value is None else value for name, value in asdict(self).items()}
+        shown["verify_key"] = _masked(self.verify_key)
         return [f"{name:<15} {value}" for name, value in shown.items()]
 
     def to_json(self) -> str:
         """One line; the inverse of ``from_json``. Holds the secrets: for a worker's standard input only."""
-        cache = self.compiled_cache and str(self.compiled_cache)
-        return json.dumps(asdict(self) | {"snapshots": str(self.snapshots), "compiled_cache": cache})
+        return json.dumps(asdict(self), default=str)
 
     @classmethod
     def from_json(cls, line: str) -> Settings:
         """The settings that ``to_json`` wrote."""
         values = json.loads(line)
-        cache = values["compiled_cache"] and Path(values["compiled_cache"])
-        return cls(**values | {"snapshots": Path(values["snapshots"]), "compiled_cache": cache})
+        paths = {name: values[name] and Path(values[name]) for name in _PATHS}
+        return cls(**values | paths | {"snapshots": Path(values["snapshots"])})
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -84,12 +95,15 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     if not values["snapshots"]:
         raise InputError("--snapshots DIR (or RECSYS_SNAPSHOTS) is required")
     host, port = _address("--address", values["address"] or DEFAULT_ADDRESS)
-    is_public = not _is_loopback(host)
+    is_public = not is_loopback(host)
     insecure = _switch("--insecure", values["insecure"], default=False)
-    if is_public and not insecure:
+    files = {name: _file(values[name]) for name in ("tls_cert", "tls_key", "tls_client_ca", "tokens")}
+    _check_tls(files)
+    missing = [_flag(name) for name in ("tls_cert", "tls_key", "tokens") if files[name] is None]
+    if is_public and missing and not insecure:
         raise InputError(
-            f"--address must be a loopback address unless --insecure is given, got {host!r}: "
-            "this server speaks plain text and asks nobody for a password"
+            f"--address must be a loopback address unless TLS and tokens protect it, got {host!r} without "
+            f"{', '.join(missing)}; --insecure serves whoever can reach it all the same"
         )
     return Settings(
         snapshots=Path(values["snapshots"]).absolute(),
@@ -104,6 +118,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         max_concurrent=_number("--max-concurrent", values["max_concurrent"], default=256, lowest=1, highest=10**6),
         grace_s=_seconds("--grace-s", values["grace_s"], default=30.0, lowest=0.0),
         compiled_cache=_cache(values["compiled_cache"], environment),
+        **files,
     )
 
 
@@ -117,14 +132,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="recsys-server",
         description="Answer recommendation requests over gRPC from the snapshot that is CURRENT.",
         epilog="Every flag can also be given as a variable: RECSYS_SNAPSHOTS, RECSYS_ADDRESS, RECSYS_WORKERS, ...; "
-        "RECSYS_VERIFY_KEY (a key or @file) makes the server refuse snapshots that are not signed with it.",
+        "RECSYS_VERIFY_KEY (a key or @file) makes the server refuse snapshots that are not signed with it. "
+        "Files of TLS and tokens are read again when they change. recsys-server token --help: make a token.",
     )
     parser.add_argument("--snapshots", metavar="DIR", help="folder of published snapshots")
     parser.add_argument("--address", metavar="HOST:PORT", help=f"default {DEFAULT_ADDRESS}; port 0 picks a free one")
     parser.add_argument("--workers", metavar="N", help="processes that share the port, default 1")
     parser.add_argument("--clock", metavar="now|snapshot", help="snapshot: time starts at the snapshot's last event")
     parser.add_argument("--reflection", metavar="on|off", help="default: on for a loopback address, else off")
-    parser.add_argument("--insecure", action="store_const", const="on", help="allow an address that others can reach")
+    parser.add_argument(
+        "--insecure", action="store_const", const="on", help="an address that others can reach, without TLS and tokens"
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="PEM: the server's certificate and those that vouch for it")
+    parser.add_argument("--tls-key", metavar="FILE", help="PEM: the certificate's key, without a passphrase")
+    parser.add_argument("--tls-client-ca", metavar="FILE", help="PEM: clients must present a certificate of this CA")
+    parser.add_argument("--tokens", metavar="FILE", help="who may call, a line each: sha256-hex role[,role] name")
     parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
     parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")
     parser.add_argument("--grace-s", metavar="S", help="seconds that running calls get to finish, default 30")
@@ -136,6 +158,10 @@ def _parser() -> argparse.ArgumentParser:
     # A key on the command line would show in every process list: variable only.
     parser.set_defaults(verify_key=None)
     return parser
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _variable(name: str) -> str:
@@ -161,13 +187,16 @@ def _cache(value: str | None, environment: Mapping[str, str]) -> Path | None:
     return Path(home).absolute() / "tributary" / "forests"
 
 
-def _is_loopback(host: str) -> bool:
-    if host in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _file(value: str | None) -> Path | None:
+    """A file's path, with or without an @ before it; an empty variable names none."""
+    name = (value or "").removeprefix("@")
+    return Path(name).absolute() if name else None
+
+
+def _check_tls(files: Mapping[str, Path | None]) -> None:
+    for needing, needed in (("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("tls_client_ca", "tls_cert")):
+        if files[needing] is not None and files[needed] is None:
+            raise InputError(f"{_flag(needing)} needs {_flag(needed)} beside it")
 
 
 def _number(name: str, value: str | None, *, default: int, lowest: int, highest: int) -> int:

@@ -17,6 +17,7 @@ from google.rpc.error_details_pb2 import (
     BadRequest,
     ErrorInfo,
     PreconditionFailure,
+    QuotaFailure,
     RequestInfo,
     ResourceInfo,
     RetryInfo,
@@ -47,6 +48,31 @@ LONGEST_VIOLATIONS = 1200
 
 class DeadlinePassed(RecsysError):
     """The caller has stopped waiting: work is not started."""
+
+
+class TokenMissing(RecsysError):
+    """The call carries no bearer token, or not exactly one."""
+
+
+class TokenUnknown(RecsysError):
+    """The call's bearer token is nobody's."""
+
+
+class RoleMissing(RecsysError):
+    """The token of caller ``name`` is known and does not carry ``role``."""
+
+    def __init__(self, name: str, role: str) -> None:
+        super().__init__(f"the token of {name!r} does not carry the role {role}")
+        self.name = name
+        self.role = role
+
+
+class Overloaded(RecsysError):
+    """This process has as many calls as it takes on, which are ``most``."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} calls are running or waiting")
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +125,32 @@ def _precondition(reason: str, message: str) -> Callable[[Any], Failure]:
 
 
 def _unavailable(_: Unavailable) -> Failure:
-    delay = RetryInfo(retry_delay=Duration(seconds=RETRY_DELAY_S))
-    return Failure(Code.UNAVAILABLE, "NOT_READY", "the server is starting or draining", details=(delay,))
+    return Failure(Code.UNAVAILABLE, "NOT_READY", "the server is starting or draining", details=(_retry_later(),))
+
+
+def _retry_later() -> RetryInfo:
+    return RetryInfo(retry_delay=Duration(seconds=RETRY_DELAY_S))
+
+
+def _overloaded(error: Overloaded) -> Failure:
+    message = f"the server takes on at most {error.most} calls at a time and has as many"
+    quota = QuotaFailure(violations=[QuotaFailure.Violation(subject="max_concurrent", description=message)])
+    metadata = {"max_concurrent": str(error.most)}
+    return Failure(Code.RESOURCE_EXHAUSTED, "OVERLOADED", message, metadata, (quota, _retry_later()))
+
+
+def _token_missing(_: TokenMissing) -> Failure:
+    message = "the call must carry one bearer token: metadata authorization, value Bearer and the token"
+    return Failure(Code.UNAUTHENTICATED, "TOKEN_MISSING", message)
+
+
+def _token_unknown(_: TokenUnknown) -> Failure:
+    return Failure(Code.UNAUTHENTICATED, "TOKEN_UNKNOWN", "the bearer token is not one that this server knows")
+
+
+def _role_missing(error: RoleMissing) -> Failure:
+    message = f"the token of {error.name!r} does not carry the role {error.role}"
+    return Failure(Code.PERMISSION_DENIED, "ROLE_MISSING", message, {"name": error.name, "role": error.role})
 
 
 def _deadline_passed(_: DeadlinePassed) -> Failure:
@@ -124,6 +174,10 @@ TABLE: Mapping[type[BaseException], Callable[[Any], Failure]] = {
     SchemaMismatch: _precondition("SCHEMA_MISMATCH", "the published snapshot was written for another schema"),
     Unavailable: _unavailable,
     DeadlinePassed: _deadline_passed,
+    TokenMissing: _token_missing,
+    TokenUnknown: _token_unknown,
+    RoleMissing: _role_missing,
+    Overloaded: _overloaded,
 }
 
 

@@ -167,7 +167,8 @@ class Supervisor:
         slot.process = None
         if self._kill_at_s is not None:
             return
-        if code == CANNOT_WORK:
+        # Once one has listened the settings are fine: a file that is being replaced will be readable again.
+        if code == CANNOT_WORK and not self._listening:
             self._exit_code = CANNOT_WORK
             self._stop()
             return

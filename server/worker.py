@@ -27,14 +27,19 @@ from recsys.errors import InputError, NoSnapshot, SnapshotError, Unavailable
 from recsys.snapshot.signature import key_text, verify_key
 from recsys.snapshot.store import SnapshotStore
 from server.acceleration import Acceleration
+from server.access import Access
+from server.admission import Admission, CallPool
 from server.children import settings_from_parent, when_parent_ends
 from server.clock import CLOCKS
 from server.decoding import Decoding
+from server.listening import listen
 from server.live import Live
 from server.log import configure
 from server.recommendation import Recommendations
+from server.reread import Reread
 from server.settings import Settings
 from server.snapshots import Snapshots
+from server.tokens import read_tokens
 from server.watcher import Watcher
 
 # By name: started as a script, this module is called __main__.
@@ -50,6 +55,8 @@ LARGEST_MESSAGE = 4 * 1024 * 1024
 CONNECTION_AGE_MS = 60_000
 CONNECTION_AGE_GRACE_MS = 30_000
 REFLECTION_THREADS = 2
+# Refusals that may wait to be told why; beyond them gRPC itself refuses, without details.
+MOST_REFUSALS = 1024
 
 
 class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc] # the package is untyped
@@ -63,6 +70,15 @@ class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc] # the pa
     )
 
 
+class _Health(health.HealthServicer):  # type: ignore[misc] # the package is untyped
+    """Health on a thread of its own: an overloaded server is slow, not dead, and must be able to say so in time."""
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return super().Check(request, context)
+
+    Check.experimental_thread_pool = ThreadPoolExecutor(1, thread_name_prefix="health")  # type: ignore[attr-defined]
+
+
 class Worker:
     """A gRPC server over whatever snapshot is CURRENT; ``report`` is told what the supervisor should know."""
 
@@ -72,21 +88,19 @@ class Worker:
         self._report = report
         self._settings = settings
         self._live = Live(_first_absence(store))
-        self._health = health.HealthServicer(experimental_non_blocking=True)
+        self._health = _Health(experimental_non_blocking=True)
         self._watcher = Watcher(
             store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
         )
+        pool = CallPool(threads_of(settings.workers))
         self._server = grpc.server(
-            ThreadPoolExecutor(threads_of(settings.workers), thread_name_prefix="call"),
-            interceptors=[Decoding()],
-            maximum_concurrent_rpcs=settings.max_concurrent,
+            pool,
+            interceptors=[*_access(settings), Admission(pool, settings.max_concurrent), Decoding()],
+            maximum_concurrent_rpcs=settings.max_concurrent + MOST_REFUSALS,
             options=_options(settings),
         )
         self._add_services()
-        try:
-            self.port = self._server.add_insecure_port(settings.address)
-        except RuntimeError as error:
-            raise InputError(f"--address {settings.address} cannot be listened on") from error
+        self.port = listen(self._server, settings)
 
     def start(self) -> None:
         """Listen, then load; calls fail with FAILED_PRECONDITION or UNAVAILABLE until something is loaded."""
@@ -138,6 +152,12 @@ def _first_absence(store: SnapshotStore) -> NoSnapshot | Unavailable:
     except SnapshotError:
         return NoSnapshot()
     return Unavailable()
+
+
+def _access(settings: Settings) -> list[Access]:
+    """The check of tokens, where there are any. It comes first: strangers take up no place and learn nothing."""
+    tokens = settings.tokens
+    return [Access(Reread([tokens], lambda: read_tokens(tokens)))] if tokens else []
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

@@ -82,6 +82,26 @@ def settings_for() -> Callable[..., Settings]:
 
 
 @pytest.fixture
+def listen(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., str]]:
+    """``listen(root, **settings)``: HOST:PORT of a worker in this process, once it serves; ends with the test."""
+    workers = []
+
+    def started(root: Path, **changes: object) -> str:
+        serving = threading.Event()
+        worker = Worker(
+            settings_for(root, **changes), lambda state: serving.set() if state["state"] == "serving" else None
+        )
+        worker.start()
+        workers.append(worker)
+        assert serving.wait(60)
+        return f"127.0.0.1:{worker.port}"
+
+    yield started
+    for worker in workers:
+        worker.stop()
+
+
+@pytest.fixture
 def serve(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., grpc.Channel]]:
     """``serve(root, **settings)``: a channel to a worker in this process; ends with the test."""
     workers, channels = [], []

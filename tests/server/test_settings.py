@@ -52,13 +52,63 @@ def test_a_bad_value_is_one_sentence_with_value_and_range(arguments: list[str], 
     assert str(raised.value) == sentence
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "shop.example", "10.1.2.3"])
-def test_a_public_address_needs_the_word_insecure(host: str) -> None:
-    with pytest.raises(InputError, match="must be a loopback address unless --insecure is given"):
-        parse([*NEEDED, "--address", f"{host}:1"], {})
+PROTECTED = ["--tls-cert", "/c", "--tls-key", "/k", "--tokens", "/t"]
 
-    settings = parse([*NEEDED, "--address", f"{host}:1", "--insecure"], {})
-    assert settings.reflection is False
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "shop.example", "10.1.2.3"])
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ([], "--tls-cert, --tls-key, --tokens"),
+        (PROTECTED[:4], "--tokens"),
+        (PROTECTED[4:], "--tls-cert, --tls-key"),
+    ],
+)
+def test_a_public_address_needs_tls_and_tokens_or_the_word_insecure(host: str, given: list[str], missing: str) -> None:
+    arguments = [*NEEDED, "--address", f"{host}:1"]
+    with pytest.raises(InputError) as raised:
+        parse([*arguments, *given], {})
+
+    assert str(raised.value) == (
+        f"--address must be a loopback address unless TLS and tokens protect it, got {host.strip('[]')!r} without "
+        f"{missing}; --insecure serves whoever can reach it all the same"
+    )
+    assert parse([*arguments, *given, "--insecure"], {}).reflection is False
+    assert parse([*arguments, *PROTECTED], {}).insecure is False
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--tls-cert", "/c"], "--tls-cert needs --tls-key beside it"),
+        (["--tls-key", "/k"], "--tls-key needs --tls-cert beside it"),
+        (["--tls-client-ca", "/a"], "--tls-client-ca needs --tls-cert beside it"),
+    ],
+)
+def test_half_of_tls_is_refused(given: list[str], sentence: str) -> None:
+    with pytest.raises(InputError) as raised:
+        parse([*NEEDED, *given], {})
+
+    assert str(raised.value) == sentence
+
+
+def test_files_of_tls_and_tokens_come_from_flags_or_variables_with_or_without_an_at_sign() -> None:
+    environment = {
+        "RECSYS_TLS_CERT": "/c",
+        "RECSYS_TLS_KEY": "/k",
+        "RECSYS_TLS_CLIENT_CA": "/a",
+        "RECSYS_TOKENS": "@/t",
+    }
+
+    settings = parse(NEEDED, environment)
+    assert settings.tls is not None
+    assert (*settings.tls.paths, settings.tokens) == (Path("/c"), Path("/k"), Path("/a"), Path("/t"))
+    assert Settings.from_json(settings.to_json()) == settings
+
+    assert parse([*NEEDED, "--tokens", "t"], environment).tokens == Path("t").absolute()
+    open_to_all = parse(NEEDED, {"RECSYS_TOKENS": "", "RECSYS_TLS_CERT": ""})
+    assert (open_to_all.tls, open_to_all.tokens) == (None, None)
+    assert any(line.split() == ["tokens", "off"] for line in open_to_all.lines())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost"])

@@ -12,11 +12,13 @@ from google.rpc.status_pb2 import Status
 
 from recsys import errors
 from recsys.errors import InvalidRequest, NoSnapshot, NotFound, RecsysError, SnapshotCorrupt, Unavailable, Violation
-from server.statuses import DOMAIN, TABLE, status_of
+from server.statuses import DOMAIN, TABLE, Overloaded, RoleMissing, TokenMissing, TokenUnknown, status_of
 
 EXAMPLES = {
     InvalidRequest: InvalidRequest([Violation("page_size", "page_size must be at least 0, got -1")]),
     NotFound: NotFound("serving_config", "nope"),
+    RoleMissing: RoleMissing("shop", "write"),
+    Overloaded: Overloaded(7),
 }
 
 
@@ -61,6 +63,11 @@ def test_every_row_has_one_error_info_and_no_detail_twice(kind: type[RecsysError
         (NoSnapshot(), Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
         (SnapshotCorrupt("x"), Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
         (Unavailable(), Code.UNAVAILABLE, "google.rpc.RetryInfo"),
+        (EXAMPLES[Overloaded], Code.RESOURCE_EXHAUSTED, "google.rpc.QuotaFailure"),
+        (EXAMPLES[Overloaded], Code.RESOURCE_EXHAUSTED, "google.rpc.RetryInfo"),
+        (EXAMPLES[RoleMissing], Code.PERMISSION_DENIED, "google.rpc.ErrorInfo"),
+        (TokenMissing(), Code.UNAUTHENTICATED, "google.rpc.ErrorInfo"),
+        (TokenUnknown(), Code.UNAUTHENTICATED, "google.rpc.ErrorInfo"),
     ],
 )
 def test_each_kind_has_its_code_and_its_detail(error: RecsysError, code: int, detail: str) -> None:

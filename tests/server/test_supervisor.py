@@ -18,8 +18,12 @@ import pytest
 from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.errors import InputError
+from server.credentials import Credentials
 from server.settings import Settings
 from server.supervisor import Supervisor, reserved
+from server.tokens import Caller, Role, line_of
+
+from .authority import Authority
 
 COMMAND = [sys.executable, "-m", "server.cli"]
 PATIENCE_S = 60
@@ -152,8 +156,10 @@ def test_a_server_without_snapshots_stays_up_and_serves_the_first_one_published(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--address", "0.0.0.0:0"], "must be a loopback address unless --insecure is given, got '0.0.0.0'"),
+        (["--address", "0.0.0.0:0"], "got '0.0.0.0' without --tls-cert, --tls-key, --tokens"),
         (["--workers", "none"], "--workers must be a whole number from 1 to 256, got 'none'"),
+        (["--tls-cert", "/missing", "--tls-key", "/missing"], "--tls-cert /missing cannot be read"),
+        (["--tokens", "/missing"], "--tokens /missing cannot be read"),
         (["--address", "no-such-host.invalid:0", "--insecure"], "cannot be listened on"),
     ],
 )
@@ -185,6 +191,50 @@ def test_a_worker_that_says_it_cannot_work_ends_the_server_with_2(settings_for: 
     supervisor = Supervisor(settings_for(Path("unused"), workers=2), say=said.append, command=command)
 
     assert supervisor.run() == 2
+
+
+def test_a_worker_that_cannot_work_once_another_could_is_only_started_again(
+    settings_for: Callable[..., Settings], tmp_path: Path
+) -> None:
+    # As one does that starts while a certificate has been replaced and its key has not.
+    seen = tmp_path / "seen"
+    code = (
+        f"import pathlib, sys; seen = pathlib.Path({str(seen)!r})\n"
+        "if seen.exists(): sys.exit(2)\n"
+        """seen.touch(); print('{"state": "listening"}', flush=True); sys.exit(1)"""
+    )
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "code 2" in line:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    supervisor = Supervisor(settings_for(Path("unused")), say=say, command=(sys.executable, "-c", code))
+
+    assert supervisor.run() == 0
+    assert "ended with code 2" in said[-1]
+
+
+def test_a_public_address_is_served_with_tls_and_tokens(
+    run: Callable[..., Server], snapshots: Path, tmp_path: Path
+) -> None:
+    shop = Authority(tmp_path, "shop-ca")
+    cert, key = shop.issue("server")
+    (tmp_path / "tokens").write_text(line_of("shop-token", Caller("shop", frozenset({Role.RECOMMEND}))))
+    arguments = ["--tls-cert", str(cert), "--tls-key", str(key), "--tokens", str(tmp_path / "tokens")]
+
+    server = run("--snapshots", str(snapshots), "--address", "0.0.0.0:0", *arguments)
+
+    port = server.until(r"listening on 0\.0\.0\.0:(\d+)")[1]
+    server.served()
+    credentials = Credentials(tls=True, ca=shop.ca.read_bytes(), token="shop-token")
+    with credentials.channel(f"127.0.0.1:{port}", []) as channel:
+        request = RecommendRequest(user_id="user-03")
+        assert RecommendationServiceStub(channel).Recommend(request, timeout=30, wait_for_ready=True)
+    assert server.stop() == 0
+    assert "shop-token" not in "".join(server.lines) + server.errors.read_text()
+    assert '"caller": "shop"' in server.errors.read_text()
 
 
 def test_a_crash_loop_backs_off_and_still_stops_at_once(settings_for: Callable[..., Settings]) -> None:

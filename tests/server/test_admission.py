@@ -1,0 +1,122 @@
+"""Overload: what is too much is refused at once, with reasons, and leaves no trace in the count."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
+from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from recsys.query import Hits, Query
+from recsys.sources.popular import Popular
+from server.admission import CallPool
+from server.worker import threads_of
+
+MOST = threads_of(1) + 2
+LONG_S = 60
+
+
+class Busy:
+    """A server that takes on MOST calls, whose calls do not end before ``release`` is set."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+        self.stub = RecommendationServiceStub(channel)
+        self.entered, self.release = threading.Semaphore(0), threading.Event()
+
+    def fill(self) -> list[Any]:
+        """As many calls as the server takes on; its threads are at work on the first of them."""
+        self.release.clear()
+        calls = [self.call() for _ in range(MOST)]
+        for _ in range(threads_of(1)):
+            assert self.entered.acquire(timeout=LONG_S)
+        return calls
+
+    def call(self) -> Any:
+        return self.stub.Recommend.future(RecommendRequest(user_id="user-03"), timeout=LONG_S)
+
+
+@pytest.fixture
+def busy(snapshots: Path, listen: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Busy]:
+    target = listen(snapshots, max_concurrent=MOST)
+    retrieve = Popular.retrieve
+    with grpc.insecure_channel(target) as channel:
+        server = Busy(channel)
+
+        def slow(self: Popular, query: Query, k: int) -> Hits:
+            server.entered.release()
+            assert server.release.wait(LONG_S)
+            return retrieve(self, query, k)
+
+        monkeypatch.setattr(Popular, "retrieve", slow)
+        yield server
+        server.release.set()
+
+
+def test_one_call_too_many_is_refused_while_the_others_still_run(busy: Busy, failure_of: Callable[..., Any]) -> None:
+    running = busy.fill()
+
+    for _ in range(10):
+        failure = failure_of(busy.call().result)
+        assert failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert failure.message == f"the server takes on at most {MOST} calls at a time and has as many"
+        assert set(failure.details) == {"ErrorInfo", "RequestInfo", "QuotaFailure", "RetryInfo"}
+        assert failure.details["ErrorInfo"].reason == "OVERLOADED"
+        assert dict(failure.details["ErrorInfo"].metadata) == {"max_concurrent": str(MOST)}
+        (violation,) = failure.details["QuotaFailure"].violations
+        assert violation.subject == "max_concurrent"
+        assert failure.details["RetryInfo"].retry_delay.seconds == 1
+
+    assert not any(call.done() for call in running)
+    busy.release.set()
+    assert all(call.result().results for call in running)
+
+
+def test_calls_given_up_in_the_queue_give_their_places_back(busy: Busy) -> None:
+    running = busy.fill()
+    for call in running[threads_of(1) :]:
+        call.cancel()
+    busy.release.set()
+    for call in running[: threads_of(1)]:
+        call.result()
+    # The threads take calls in turn: these have seen the given-up ones off.
+    for call in [busy.call() for _ in range(threads_of(1))]:
+        call.result()
+
+    while busy.entered.acquire(blocking=False):
+        pass
+    again = busy.fill()
+    busy.release.set()
+    assert all(call.result().results for call in again)
+
+
+def test_health_is_answered_however_many_calls_there_are(busy: Busy) -> None:
+    running = busy.fill()
+
+    checked = HealthStub(busy.channel).Check(HealthCheckRequest(), timeout=LONG_S / 2)
+
+    assert checked.status == HealthCheckResponse.SERVING
+    assert not any(call.done() for call in running)
+
+
+def test_a_pool_counts_what_waits_and_runs_and_forgets_what_failed() -> None:
+    release = threading.Event()
+    with CallPool(1) as pool:
+        futures = [pool.submit(release.wait, LONG_S), pool.submit(lambda: 1 // 0), pool.submit(int)]
+        assert pool.n_calls == 3
+        futures[2].cancel()
+        assert pool.n_calls == 2
+        release.set()
+        wait(futures[:2], LONG_S)
+    assert pool.n_calls == 0
+    with pytest.raises(RuntimeError):
+        pool.submit(int)
+    assert pool.n_calls == 0
