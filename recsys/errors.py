@@ -4,6 +4,7 @@
     ├── InputError            data or configuration the operator must mend (commands exit 2)
     ├── GateFailed            a rebuilt snapshot is not fit to serve (commands exit 3)
     ├── InvalidRequest        a caller's request breaks rules; carries every violation
+    ├── FilterError           a filter that cannot be read, or does not fit the items' fields; carries the position
     ├── NotFound              a named thing does not exist (item, serving config, snapshot)
     ├── SnapshotError
     │   ├── NoSnapshot        nothing has been published yet
@@ -48,6 +49,19 @@ class InvalidRequest(RecsysError):
     def __init__(self, violations: Sequence[Violation]) -> None:
         super().__init__("; ".join(violation.description for violation in violations))
         self.violations = tuple(violations)
+
+
+class FilterError(RecsysError):
+    """A filter says ``problem`` at ``position`` (characters from 0); ``hint`` says what would do.
+
+    All parts are fit for the caller. Who knows the request's field makes ``Violation(field, str(error))`` of it.
+    """
+
+    def __init__(self, problem: str, position: int, *, hint: str = "") -> None:
+        super().__init__(f"{problem} at position {position}" + (f"; {hint}" if hint else ""))
+        self.problem = problem
+        self.position = position
+        self.hint = hint
 
 
 class NotFound(RecsysError):

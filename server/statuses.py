@@ -26,6 +26,7 @@ from google.rpc.status_pb2 import Status
 
 from recsys.errors import (
     CodeRefused,
+    FilterError,
     GateFailed,
     InputError,
     InvalidRequest,
@@ -94,6 +95,10 @@ def _invalid_request(error: InvalidRequest) -> Failure:
         field_violations=[BadRequest.FieldViolation(field=v.field, description=v.description) for v in violations]
     )
     return Failure(Code.INVALID_ARGUMENT, "INVALID_REQUEST", text, {"fields": fields, "violations": text}, (details,))
+
+
+def _invalid_filter(error: FilterError) -> Failure:
+    return _invalid_request(InvalidRequest([Violation("filter", str(error))]))
 
 
 def _fitting(violations: Iterable[Violation]) -> Iterable[Violation]:
@@ -168,6 +173,7 @@ TABLE: Mapping[type[BaseException], Callable[[Any], Failure]] = {
     GateFailed: _internal,
     CodeRefused: _internal,
     InvalidRequest: _invalid_request,
+    FilterError: _invalid_filter,
     NotFound: _not_found,
     NoSnapshot: _precondition("NO_SNAPSHOT", "no snapshot has been published yet"),
     SnapshotCorrupt: _precondition("SNAPSHOT_CORRUPT", "the published snapshot failed verification"),

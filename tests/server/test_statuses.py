@@ -11,11 +11,21 @@ from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
 from recsys import errors
-from recsys.errors import InvalidRequest, NoSnapshot, NotFound, RecsysError, SnapshotCorrupt, Unavailable, Violation
+from recsys.errors import (
+    FilterError,
+    InvalidRequest,
+    NoSnapshot,
+    NotFound,
+    RecsysError,
+    SnapshotCorrupt,
+    Unavailable,
+    Violation,
+)
 from server.statuses import DOMAIN, TABLE, Overloaded, RoleMissing, TokenMissing, TokenUnknown, status_of
 
 EXAMPLES = {
     InvalidRequest: InvalidRequest([Violation("page_size", "page_size must be at least 0, got -1")]),
+    FilterError: FilterError('unknown field "prcie"', 4, hint="there are brand, price"),
     NotFound: NotFound("serving_config", "nope"),
     RoleMissing: RoleMissing("shop", "write"),
     Overloaded: Overloaded(7),
@@ -59,6 +69,7 @@ def test_every_row_has_one_error_info_and_no_detail_twice(kind: type[RecsysError
     ("error", "code", "detail"),
     [
         (EXAMPLES[InvalidRequest], Code.INVALID_ARGUMENT, "google.rpc.BadRequest"),
+        (EXAMPLES[FilterError], Code.INVALID_ARGUMENT, "google.rpc.BadRequest"),
         (EXAMPLES[NotFound], Code.NOT_FOUND, "google.rpc.ResourceInfo"),
         (NoSnapshot(), Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
         (SnapshotCorrupt("x"), Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
