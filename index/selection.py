@@ -10,7 +10,7 @@ import numpy as np
 from index.convincing import convinces
 from index.frames import Frame
 from index.fusions import fit_linear
-from index.heads import Head, Recipe, rows_of, sample_of, top_lists, train
+from index.heads import SMALL, Head, Recipe, rows_of, sample_of, top_lists, train
 from index.windows import Window
 from recsys.arrays import Float64, Int32
 from recsys.evaluation.metrics import DEEP, per_user
@@ -143,7 +143,7 @@ def _recipes(head: Head, frames: Sequence[Frame], tuned: Recipe | None) -> tuple
     """What forests are compared, the default first."""
     # Much data needs no recipe for little, and its forests take minutes.
     n_queries = sum(len(np.unique(frame.query[frame.labels])) for frame in frames)
-    recipes = head.recipes if n_queries < MANY_QUERIES else head.recipes[:1]
+    recipes = tuple(recipe for recipe in head.recipes if recipe is not SMALL or n_queries < MANY_QUERIES)
     return (*recipes, *([tuned] if tuned else []))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from index.frames import Frame
-from index.heads import Head, Recipe, rows_of, sample_of, train
+from index.heads import BINARY, OBJECTIVES, Head, Recipe, rows_of, sample_of, train
 from index.selection import Labelled, lists_of
 from recsys.errors import InputError
 from recsys.evaluation.metrics import per_user
@@ -129,12 +129,14 @@ def _suggested(trial: Any) -> Recipe:
         least_rows_in_leaf=trial.suggest_int("least_rows_in_leaf", 10, 1000, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.15, 0.9),
         lambda_l2=trial.suggest_float("lambda_l2", 0.1, 100.0, log=True),
+        objective=trial.suggest_categorical("objective", OBJECTIVES),
     )
 
 
 def _recipe(params: dict[str, Any]) -> Recipe:
-    if not all(math.isfinite(float(value)) for value in params.values()):
-        raise InputError("the journal of an earlier search holds a value that is no number: delete it")
+    numbers = [float(value) for name, value in params.items() if name != "objective"]
+    if not all(map(math.isfinite, numbers)) or params.get("objective", BINARY) not in OBJECTIVES:
+        raise InputError("the journal of an earlier search holds a value that no recipe has: delete it")
     return Recipe(name=NAME, **params)
 
 

@@ -4,9 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from index.frames import Frame
-from index.heads import HEADS, Head, Recipe, rows_of, sample_of, top_lists, train, with_positives
+from index.heads import (
+    HEADS,
+    OBJECTIVES,
+    Head,
+    Recipe,
+    n_rows_by_query,
+    rows_of,
+    sample_of,
+    top_lists,
+    train,
+    with_positives,
+)
 from recsys.ranker import Forest
 
 QUICK = Recipe("quick", n_trees=20, n_leaves=7, learning_rate=0.2, least_rows_in_leaf=20, feature_fraction=1.0)
@@ -124,3 +136,24 @@ def test_top_lists_are_best_first_with_ties_by_item_and_holes_at_the_end() -> No
     lists = top_lists(frame, np.array([0.1, 0.9, 0.9, 0.5, 0.2, 0.2]), 3, 3)
     assert lists.tolist() == [[5, 8, 9], [-1, -1, -1], [1, 4, -1]]
     assert lists.dtype == np.int32
+
+
+def test_a_ranked_forest_orders_as_well_and_its_scores_are_log_odds() -> None:
+    sample = sample_of(HOME, [frame_of(80, 20), frame_of(80, 20, 1)], seed=3)
+    assert sample is not None
+    binary, ranked = (train(replace(QUICK, objective=objective), sample, seed=3) for objective in OBJECTIVES)
+    scores = {name: forest.score(sample.features) for name, forest in (("binary", binary), ("ranked", ranked))}
+    order = {name: np.corrcoef(values, sample.labels)[0, 1] for name, values in scores.items()}
+    assert order["ranked"] > 0.8 * order["binary"] > 0.2
+    # Another e times the odds for another 1 of score: a logistic model of the scores has the slope 1.
+    slope = LogisticRegression(C=1e6).fit(scores["ranked"][:, None], sample.labels).coef_[0, 0]
+    assert slope == pytest.approx(1.0, abs=0.02)
+    assert Forest.of_text(ranked.text, ["f"] * sample.features.shape[1]).score(sample.features) == pytest.approx(
+        scores["ranked"]
+    )
+
+
+def test_queries_of_one_number_in_two_windows_are_two() -> None:
+    frame = frame_of(3, 4)
+    assert n_rows_by_query(Frame.concatenate([frame, frame])).tolist() == [4] * 6
+    assert n_rows_by_query(frame.where(np.zeros(12, bool))).tolist() == []
