@@ -19,6 +19,7 @@ COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY recsys recsys
 COPY index index
 COPY server server
+COPY client client
 COPY protos protos
 
 FROM build AS build-server

@@ -122,4 +122,4 @@ demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendati
 clean:  ## delete what the other targets made, but not .venv and .venv-peers
 	rm -rf $(DEMO) bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
-	find recsys index server protos tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find recsys index server client protos tests -name __pycache__ -type d -prune -exec rm -rf {} +

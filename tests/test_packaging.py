@@ -15,14 +15,24 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+NAME: str = PROJECT["project"]["name"]
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
-PACKAGES = ("recsys", "index", "server", "protos")
+PACKAGES = ("recsys", "index", "server", "client", "protos")
 NOT_IN_A_SERVER = ("torch", "sentence_transformers", "transformers", "polars", "pyarrow", "implicit", "rich", "index")
 
 
 def requirements() -> list[Requirement]:
+    """What comes from elsewhere: extras also name extras of this project."""
     named = [*PROJECT["project"]["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]
-    return [Requirement(one) for one in named]
+    return [one for one in map(Requirement, named) if one.name != NAME]
+
+
+def installed_with(*extras: str) -> dict[str, Requirement]:
+    """By name what ``tributary[extras]`` requires, extras that it names included."""
+    found = {one.name: one for one in map(Requirement, PROJECT["project"]["dependencies"])}
+    for one in (Requirement(one) for extra in extras for one in EXTRAS[extra]):
+        found |= installed_with(*one.extras) if one.name == NAME else {one.name: one}
+    return found
 
 
 def constraints() -> dict[str, str]:
@@ -80,10 +90,26 @@ def test_the_generated_code_runs_on_the_oldest_runtime_that_is_promised() -> Non
         line.split("'")[1] for path in folder.glob("*_grpc.py") for line in lines_with(path, "GRPC_GENERATED_VERSION =")
     }
 
-    for extra in ("server", "client"):
-        promised = {Requirement(one).name: Requirement(one).specifier for one in EXTRAS[extra]}
-        assert {str(promised["protobuf"])} == {f">={one}" for one in needs}
-        assert {str(promised["grpcio"])} == {f">={one}" for one in grpc_needs}
+    for extra in ("server", "client", "rpc"):
+        promised = installed_with(extra)
+        assert {str(promised["protobuf"].specifier)} == {f">={one}" for one in needs}
+        assert {str(promised["grpcio"].specifier)} == {f">={one}" for one in grpc_needs}
+
+
+def test_who_only_calls_installs_grpc_and_nothing_else() -> None:
+    assert set(installed_with("rpc")) == {
+        "grpcio",
+        "protobuf",
+        "grpcio-health-checking",
+        "grpcio-status",
+        "googleapis-common-protos",
+    }
+
+
+def test_every_other_extra_has_the_library_that_its_programs_import() -> None:
+    for extra in ("server", "index"):
+        assert {"numpy", "faiss-cpu", "lightgbm", "cryptography"} <= set(installed_with(extra))
+    assert {"rich", "pyarrow", "grpcio"} <= set(installed_with("client"))
 
 
 def lines_with(path: Path, start: str) -> list[str]:
@@ -100,7 +126,7 @@ def test_a_worker_imports_nothing_that_only_an_offline_machine_has() -> None:
 
 
 def test_a_client_needs_neither_torch_nor_polars() -> None:
-    unwanted = ("torch", "polars", "sentence_transformers", "index", "faiss", "lightgbm")
+    unwanted = ("torch", "polars", "sentence_transformers", "index", "numpy", "faiss", "lightgbm", "cryptography")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({unwanted!r}))"
     program = f"{blocked}; import server.batch_client, server.console_client; print('imported')"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

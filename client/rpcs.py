@@ -1,0 +1,38 @@
+"""Every RPC that the clients have, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from client.calls import Rpc, checked
+from protos.recommender.v1 import recommendation_service_pb2 as recommendation
+from protos.recommender.v1 import snapshot_service_pb2 as snapshot
+
+_RECOMMENDATION = "recommender.v1.RecommendationService"
+_SNAPSHOT = "recommender.v1.SnapshotService"
+_Recommend, _Recommended = recommendation.RecommendRequest, recommendation.RecommendResponse
+_Batch, _BatchDone = recommendation.BatchRecommendRequest, recommendation.BatchRecommendResponse
+
+
+class Rpcs:
+    """What a server answers. Each attribute is called with a request or with its fields; see calls.BlockingCall."""
+
+    recommend = Rpc(_RECOMMENDATION, "Recommend", _Recommend, _Recommended)
+    batch_recommend = Rpc(_RECOMMENDATION, "BatchRecommend", _Batch, _BatchDone)
+    similar_items = Rpc(_RECOMMENDATION, "SimilarItems", recommendation.SimilarItemsRequest, _Recommended)
+    get_serving = Rpc(_SNAPSHOT, "GetServing", snapshot.GetServingRequest, snapshot.GetServingResponse)
+    list_user_ids = Rpc(_SNAPSHOT, "ListUserIds", snapshot.ListUserIdsRequest, snapshot.ListUserIdsResponse)
+    check_health = Rpc("grpc.health.v1.Health", "Check", HealthCheckRequest, HealthCheckResponse)
+
+
+RPCS = {name: rpc for name, rpc in vars(Rpcs).items() if isinstance(rpc, Rpc)}
+
+
+def timeouts(changes: Mapping[str, float]) -> dict[str, float]:
+    """Seconds by method name: those of service_config.json with ``changes``. ValueError for what is no name or time."""
+    unknown = sorted(changes.keys() - RPCS.keys())
+    if unknown:
+        raise ValueError(f"timeouts_s names no method: {', '.join(unknown)}; methods are {', '.join(RPCS)}")
+    return {name: checked(changes.get(name, rpc.timeout_s)) for name, rpc in RPCS.items()}
