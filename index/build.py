@@ -21,6 +21,7 @@ from index.worth import Worth, source_of
 from recsys.fusion import Fusion
 from recsys.model import Snapshot
 from recsys.ranker import Forest
+from recsys.serving import built_in
 
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -90,6 +91,9 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
     elif names:
         notes.append("the data of all time has other sources than that of any window: sources are fused by rank")
     snapshot = builder.with_rankers(last.model, everything, rankers, fusions, choice.policies)
+    for name, declared in builder.dataset.settings.serving.items():
+        if lacking := sorted(set(declared.sources or ()) - set(snapshot.pipeline.sources)):
+            notes.append(f"serving config {name} asks sources that this snapshot is without: {', '.join(lacking)}")
     configs = tuple(one for one in chosen if one.head is not NEWCOMERS)
     lesson = Lesson(configs, frames, names, seed) if frames else None
     n_validated = max((one.n_users for one in configs), default=0)
@@ -133,7 +137,9 @@ def _gate_values(snapshot: Snapshot, validation: Tasks, seed: int) -> dict[str, 
     def ndcg(name: str) -> float | None:
         return validation.get("all", {}).get(name, {}).get("ndcg@10")
 
-    shown = {item for ask in snapshot.golden_asks(64) for item in snapshot.answer(ask)}
+    # What an operator declares beside them must not make a snapshot pass that would not pass without.
+    asks = [ask for ask in snapshot.golden_asks(64) if ask.serving_config in built_in()]
+    shown = {item for ask in asks for item in snapshot.answer(ask)}
     return {
         "min_rows": float(len(snapshot.histories.items)),
         "ann_recall": ann_recall(snapshot, seed),

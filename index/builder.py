@@ -125,10 +125,16 @@ class Builder:
             rankers=rankers or {},
             users=self.users,
             histories=Histories.of_interactions(interactions, len(self.users)),
-            configs={name: _weighted(config, weights or {}) for name, config in built_in().items()},
+            configs=self._configs(weights or {}),
             last_event_at=int(interactions.times.max()),
             fusions=fusions,
         )
+
+    def _configs(self, weights: Mapping[str, PolicyWeights]) -> dict[str, ServingConfig]:
+        """The built-in serving configs as validation weighted them, and those the settings declare on top of them."""
+        configs = {name: _weighted(config, weights) for name, config in built_in().items()}
+        declared = self.dataset.settings.serving
+        return configs | {name: one.on(name, configs[one.base]) for name, one in declared.items()}
 
     def labelled(
         self, window: Window, *, whole: bool, off: Set[str] = frozenset()

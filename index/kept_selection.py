@@ -29,7 +29,7 @@ from recsys.snapshot.canonical import canonical, parsed
 MOST_DAYS = 28
 MOST_KEPT = 64
 # What choices of sources and recipes do not depend on. Event weights are settings as much as any.
-_ELSEWHERE = frozenset({"columns", "cleaning", "gates"})
+_ELSEWHERE = frozenset({"columns", "cleaning", "gates", "serving"})
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, SnapshotCorrupt)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from index.serving_settings import ServingSettings, serving
+from index.toml_values import Reader, number, section, some_of, table, text, texts, whole
 from recsys.errors import InputError
 
 FILE_NAME = "recsys.toml"
@@ -137,7 +138,10 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A whole recsys.toml; ``Settings()`` is an empty one. ``gates``: threshold by gate name, only those given."""
+    """A whole recsys.toml; ``Settings()`` is an empty one.
+
+    gates: threshold by gate name, only those given · serving: what is declared beside the built-in serving configs.
+    """
 
     columns: ColumnSettings = ColumnSettings()
     events: EventSettings = EventSettings()
@@ -148,6 +152,7 @@ class Settings:
     features: FeatureSettings = FeatureSettings()
     sources: SourceSettings = SourceSettings()
     gates: Mapping[str, float] = field(default_factory=dict)
+    serving: Mapping[str, ServingSettings] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the manifest."""
@@ -173,8 +178,11 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
-        """The settings of parsed TOML. Raises InputError for an unknown key or a wrong type, naming the key."""
-        settings: Settings = _section(cls, values, "", _SECTIONS)
+        """The settings of parsed TOML. InputError naming the key that is unknown, wrong or contradicts another."""
+        settings: Settings = section(cls, values, "", _SECTIONS)
+        for name, one in settings.serving.items():
+            if off := sorted(set(one.sources or ()) & set(settings.sources.off)):
+                raise InputError(f"serving.{name}.sources asks {off[0]!r}, which sources.off switches off")
         return settings
 
 
@@ -183,100 +191,34 @@ def canonical_type(event_type: str) -> str:
     return event_type.strip().lower().replace("-", "_").replace(" ", "_")
 
 
-_Reader = Callable[[Any, str], Any]
-
-
-def _section(cls: Callable[..., Any], values: Any, name: str, readers: Mapping[str, _Reader]) -> Any:
-    if not isinstance(values, Mapping):
-        raise InputError(f"{name} must be a table, got {values!r}")
-    prefix = f"{name}." if name else ""
-    for key in values:
-        if key not in readers:
-            raise InputError(f"unknown key {prefix}{key}; allowed are {', '.join(readers)}")
-    return cls(**{key: readers[key](value, f"{prefix}{key}") for key, value in values.items()})
-
-
-def _table(cls: Callable[..., Any], **readers: _Reader) -> _Reader:
-    return lambda values, name: _section(cls, values, name, readers)
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{name} must be a text that is not empty, got {value!r}")
-    return value
-
-
-def _texts(value: Any, name: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise InputError(f"{name} must be a list of texts, got {value!r}")
-    return tuple(dict.fromkeys(_text(one, f"{name}[{position}]") for position, one in enumerate(value)))
-
-
-def _some_of(allowed: tuple[str, ...]) -> _Reader:
-    def read(value: Any, name: str) -> tuple[str, ...]:
-        for one in (found := _texts(value, name)):
-            if one not in allowed:
-                raise InputError(f"{name} has {one!r}; allowed are {', '.join(allowed)}")
-        return found
-
-    return read
-
-
 def _types(value: Any, name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(canonical_type(one) for one in _texts(value, name)))
-
-
-def _number(low: float = -math.inf, high: float = math.inf) -> _Reader:
-    def read(value: Any, name: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise InputError(f"{name} must be a number{_span(low, high)}, got {value!r}")
-        if not math.isfinite(value):
-            raise InputError(f"{name} must be finite, got {value!r}")
-        return float(value)
-
-    return read
-
-
-def _whole(low: int, high: int) -> _Reader:
-    def read(value: Any, name: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise InputError(f"{name} must be a whole number{_span(low, high)}, got {value!r}")
-        return value
-
-    return read
-
-
-def _span(low: float, high: float) -> str:
-    if math.isinf(low):
-        return ""
-    return f" of at least {low:g}" if math.isinf(high) else f" from {low:g} to {high:g}"
+    return tuple(dict.fromkeys(canonical_type(one) for one in texts(value, name)))
 
 
 def _weights(value: Any, name: str) -> dict[str, float]:
     if not isinstance(value, Mapping):
         raise InputError(f"{name} must be a table of event type = weight, got {value!r}")
-    read = _number(0.0)
+    read = number(0.0)
     return {canonical_type(key): read(one, f"{name}.{key}") for key, one in value.items()}
 
 
-def _renames(allowed: tuple[str, ...]) -> _Reader:
-    return lambda values, name: _section(dict, values, name, dict.fromkeys(allowed, _text))
+def _renames(allowed: tuple[str, ...]) -> Reader:
+    return lambda values, name: section(dict, values, name, dict.fromkeys(allowed, text))
 
 
-_SECTIONS: Mapping[str, _Reader] = {
-    "columns": _table(
+_SECTIONS: Mapping[str, Reader] = {
+    "columns": table(
         ColumnSettings, events=_renames(EVENT_COLUMNS), items=_renames(ITEM_COLUMNS), users=_renames(USER_COLUMNS)
     ),
-    "events": _table(EventSettings, target_types=_types, weights=_weights, min_value=_number()),
-    "text": _table(TextSettings, columns=_texts),
-    "encoder": _table(EncoderSettings, model=_text, batch_size=_whole(1, 65_536)),
-    "cleaning": _table(
-        CleaningSettings, max_rejected_share=_number(0.0, 1.0), future_tolerance_days=_number(0.0, 36_500.0)
+    "events": table(EventSettings, target_types=_types, weights=_weights, min_value=number()),
+    "text": table(TextSettings, columns=texts),
+    "encoder": table(EncoderSettings, model=text, batch_size=whole(1, 65_536)),
+    "cleaning": table(
+        CleaningSettings, max_rejected_share=number(0.0, 1.0), future_tolerance_days=number(0.0, 36_500.0)
     ),
-    "training": _table(
-        TrainingSettings, seed=_whole(0, 2**31 - 1), windows=_whole(1, 52), horizon_days=_whole(1, 3_650)
-    ),
-    "features": _table(FeatureSettings, codes=_texts),
-    "sources": _table(SourceSettings, off=_some_of(OPTIONAL_SOURCES)),
-    "gates": lambda values, name: _section(dict, values, name, dict.fromkeys(GATE_NAMES, _number())),
+    "training": table(TrainingSettings, seed=whole(0, 2**31 - 1), windows=whole(1, 52), horizon_days=whole(1, 3_650)),
+    "features": table(FeatureSettings, codes=texts),
+    "sources": table(SourceSettings, off=some_of(OPTIONAL_SOURCES)),
+    "gates": lambda values, name: section(dict, values, name, dict.fromkeys(GATE_NAMES, number())),
+    "serving": serving,
 }

@@ -27,7 +27,7 @@ from recsys.snapshot.canonical import canonical
 # Whose results, or their last bits, may be others in another version.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "implicit", "faiss-cpu", "lightgbm", "threadpoolctl", "torch")
 # Sections of the settings whose effect is in the arrays already, or that change no row; any other is part of the key.
-IN_ARRAYS = frozenset({"columns", "events", "text", "encoder", "cleaning", "features", "sources", "gates"})
+IN_ARRAYS = frozenset({"columns", "events", "text", "encoder", "cleaning", "features", "sources", "gates", "serving"})
 # Windows are told one by one.
 IN_WINDOWS = frozenset({"windows", "horizon_days"})
 

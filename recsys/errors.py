@@ -10,6 +10,8 @@
     │   ├── NoSnapshot        nothing has been published yet
     │   ├── SnapshotCorrupt   a file is missing, altered, truncated or wrongly signed
     │   └── SchemaMismatch    written by code with another schema or other features
+    ├── StoreBusy             another process, or call, is changing which snapshot is current
+    ├── CurrentMoved          the current snapshot is not the one that the caller took it for
     ├── CodeRefused           machine code of a forest that must not run; LightGBM scores instead
     └── Unavailable           not now: starting or draining
 
@@ -87,6 +89,19 @@ class SnapshotCorrupt(SnapshotError):
 
 class SchemaMismatch(SnapshotError):
     """The snapshot was written for another schema or feature list than this code has."""
+
+
+class StoreBusy(RecsysError):
+    """A publication, a rollback or a pruning is under way: the same wish may be fulfilled later."""
+
+
+class CurrentMoved(RecsysError):
+    """The version ``current`` ("" for none) is published and not ``expected``: somebody else was faster."""
+
+    def __init__(self, expected: str, current: str) -> None:
+        super().__init__(f"the current snapshot is {current or 'none'}, not {expected}")
+        self.expected = expected
+        self.current = current
 
 
 class CodeRefused(RecsysError):

@@ -34,7 +34,8 @@ class ServingConfig:
     orders the candidates; "" fuses the sources by reciprocal rank · page_size: answer length when none is asked for ·
     needs_context: an answer only makes sense beside known context items, which it never contains · diversity: what an
     item must have in log-odds to stand beside a copy of itself · spread: what each log of popularity costs in log-odds.
-    With both at 0 the ranker's order stands. ValueError when one is negative or no number.
+    With both at 0 the ranker's order stands. ValueError when one is negative or no number. description: for people, in
+    a sentence; "" in snapshots of before schema 4.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ServingConfig:
     needs_context: bool = False
     diversity: float = 0.0
     spread: float = 0.0
+    description: str = ""
 
     def __post_init__(self) -> None:
         if not (0 <= self.diversity < math.inf and 0 <= self.spread < math.inf):
@@ -52,7 +54,11 @@ class ServingConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the inverse of ``from_json``."""
-        return asdict(self)
+        values = asdict(self)
+        if not self.description:
+            # So that a manifest from before there were descriptions stays as it was signed.
+            del values["description"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ServingConfig:
@@ -67,6 +73,7 @@ class ServingConfig:
             needs_context=bool(values["needs_context"]),
             diversity=float(values["diversity"]),
             spread=float(values["spread"]),
+            description=str(values.get("description", "")),
         )
 
 
@@ -98,14 +105,32 @@ def built_in() -> dict[str, ServingConfig]:
         Depth("two-tower", 40, Scope.NEW),
     )
     configs = (
-        ServingConfig("home", (Depth("history", 120), *new), ranker="home"),
-        ServingConfig("discover", (Depth("history", 120), *new), ranker="discover", scope=Scope.NEW),
-        ServingConfig("buy-again", (Depth("history", 200),), ranker="home", scope=Scope.OWNED),
+        ServingConfig(
+            "home",
+            (Depth("history", 120), *new),
+            ranker="home",
+            description="What the user is likely to take next, again or for the first time",
+        ),
+        ServingConfig(
+            "discover",
+            (Depth("history", 120), *new),
+            ranker="discover",
+            scope=Scope.NEW,
+            description="Only what the user does not have yet",
+        ),
+        ServingConfig(
+            "buy-again",
+            (Depth("history", 200),),
+            ranker="home",
+            scope=Scope.OWNED,
+            description="Only what the user already has",
+        ),
         ServingConfig(
             "similar",
             (Depth("similar-als", 100), Depth("similar-content", 100)),
             needs_context=True,
             diversity=1.0,
+            description="What is like the items on the page",
         ),
     )
     return {config.name: config for config in configs}

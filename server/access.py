@@ -31,6 +31,9 @@ NEEDS: Mapping[str, Role | Anyone] = {
     "/recommender.v1.RecommendationService/BatchRecommend": Role.RECOMMEND,
     "/recommender.v1.RecommendationService/SimilarItems": Role.RECOMMEND,
     "/recommender.v1.SnapshotService/GetServing": Role.RECOMMEND,
+    "/recommender.v1.SnapshotService/ListSnapshots": Role.ADMIN,
+    "/recommender.v1.SnapshotService/ActivateSnapshot": Role.ADMIN,
+    "/recommender.v1.SnapshotService/ListServingConfigs": Role.RECOMMEND,
     "/recommender.v1.SnapshotService/ListUserIds": Role.RECOMMEND,
     # Orchestrators and load balancers hold no tokens.
     "/grpc.health.v1.Health/Check": Anyone.OPEN,

@@ -26,6 +26,7 @@ from google.rpc.status_pb2 import Status
 
 from recsys.errors import (
     CodeRefused,
+    CurrentMoved,
     FilterError,
     GateFailed,
     InputError,
@@ -35,6 +36,8 @@ from recsys.errors import (
     RecsysError,
     SchemaMismatch,
     SnapshotCorrupt,
+    SnapshotError,
+    StoreBusy,
     Unavailable,
     Violation,
 )
@@ -74,6 +77,19 @@ class Overloaded(RecsysError):
     def __init__(self, most: int) -> None:
         super().__init__(f"{most} calls are running or waiting")
         self.most = most
+
+
+class Unfit(RecsysError):
+    """The snapshot ``version`` exists and cannot be served, because of ``cause``."""
+
+    def __init__(self, version: str, cause: SnapshotError) -> None:
+        super().__init__(str(cause))
+        self.version = version
+        self.cause = cause
+
+
+class NotWritable(RecsysError):
+    """This process cannot write to its folder of snapshots, so it cannot move CURRENT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,26 @@ def _precondition(reason: str, message: str) -> Callable[[Any], Failure]:
     return lambda _: failure
 
 
+def _unfit(error: Unfit) -> Failure:
+    is_mismatch = isinstance(error.cause, SchemaMismatch)
+    reason = "SCHEMA_MISMATCH" if is_mismatch else "SNAPSHOT_CORRUPT"
+    what = "was written for another schema" if is_mismatch else "failed verification"
+    message = f"snapshot {error.version} {what}: the server's log says more"
+    violation = PreconditionFailure.Violation(type=reason, subject=error.version, description=message)
+    details = PreconditionFailure(violations=[violation])
+    return Failure(Code.FAILED_PRECONDITION, reason, message, {"snapshot_version": error.version}, (details,))
+
+
+def _store_busy(_: StoreBusy) -> Failure:
+    message = "another activation, publication, rollback or pruning is under way"
+    return Failure(Code.ABORTED, "ACTIVATION_RUNNING", message)
+
+
+def _current_moved(error: CurrentMoved) -> Failure:
+    message = f"if_current is {error.expected}, but the current snapshot is {error.current or 'none'}"
+    return Failure(Code.ABORTED, "CURRENT_MOVED", message, {"if_current": error.expected, "current": error.current})
+
+
 def _unavailable(_: Unavailable) -> Failure:
     return Failure(Code.UNAVAILABLE, "NOT_READY", "the server is starting or draining", details=(_retry_later(),))
 
@@ -178,6 +214,10 @@ TABLE: Mapping[type[BaseException], Callable[[Any], Failure]] = {
     NoSnapshot: _precondition("NO_SNAPSHOT", "no snapshot has been published yet"),
     SnapshotCorrupt: _precondition("SNAPSHOT_CORRUPT", "the published snapshot failed verification"),
     SchemaMismatch: _precondition("SCHEMA_MISMATCH", "the published snapshot was written for another schema"),
+    Unfit: _unfit,
+    NotWritable: _precondition("SNAPSHOTS_NOT_WRITABLE", "this server cannot write to its folder of snapshots"),
+    StoreBusy: _store_busy,
+    CurrentMoved: _current_moved,
     Unavailable: _unavailable,
     DeadlinePassed: _deadline_passed,
     TokenMissing: _token_missing,

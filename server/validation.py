@@ -16,7 +16,13 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     RecommendRequest,
     SimilarItemsRequest,
 )
-from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUserIdsRequest
+from protos.recommender.v1.snapshot_service_pb2 import (
+    ActivateSnapshotRequest,
+    GetServingRequest,
+    ListServingConfigsRequest,
+    ListSnapshotsRequest,
+    ListUserIdsRequest,
+)
 from recsys.errors import InvalidRequest, Violation
 
 LONGEST_ID = 128
@@ -130,6 +136,9 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
     # The requests of a batch are checked one by one: each gets its own status.
     BatchRecommendRequest: {"requests": _batch},
     GetServingRequest: {},
+    ListSnapshotsRequest: {"page_size": _at_least(0), "page_token": _text(LONGEST_TOKEN)},
+    ActivateSnapshotRequest: {"snapshot_version": _text(LONGEST_ID, required=True), "if_current": _text(LONGEST_ID)},
+    ListServingConfigsRequest: {},
     ListUserIdsRequest: {"page_size": _at_least(0), "page_token": _text(LONGEST_TOKEN)},
 }
 

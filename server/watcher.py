@@ -10,6 +10,7 @@ from time import monotonic
 
 from recsys.errors import NoSnapshot, RecsysError, SnapshotError
 from recsys.model import Snapshot
+from recsys.snapshot.files import SnapshotReader
 from recsys.snapshot.store import SnapshotStore
 from server.live import Live, Serving
 
@@ -33,7 +34,8 @@ class Watcher:
 
     A snapshot that fails is logged by name with the reason; the one before keeps serving. Snapshots are immutable, so
     a refused version is retried rarely (a disk may have recovered), another version at once. ``after`` is called on the
-    same thread after every look.
+    same thread after every look. Who else loads or swaps holds ``turn`` meanwhile, so that nothing is loaded twice or
+    replaced by what is older.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Watcher:
         self._now_s = now_s
         self._refusal: Refusal | None = None
         self._unreadable = ""
+        # Reentrant: a turn may consist of several steps that each need one.
+        self.turn = threading.RLock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshot-watcher", daemon=True)
 
@@ -69,6 +73,26 @@ class Watcher:
 
     def look(self) -> None:
         """One look at CURRENT, and the swap if it names another version that loads."""
+        with self.turn:
+            self._look()
+
+    def loaded(self, version: str, files: SnapshotReader) -> Serving:
+        """The snapshot in verified ``files``, tried and warm; what is being served as it is. SnapshotError if unfit."""
+        if version == self._live.version():
+            return self._live.get()
+        snapshot = Snapshot.read(files)
+        snapshot.replay_golden()
+        return Serving.of(snapshot, since_s=self._now_s())
+
+    def serve(self, serving: Serving) -> None:
+        """Serve what ``loaded`` gave, and tell so; nothing when it is being served."""
+        self._refusal = None
+        version = serving.manifest.version
+        if version != self._live.version():
+            self._live.swap(serving)
+            self._on_serving(version)
+
+    def _look(self) -> None:
         try:
             version = self._store.current()
         except SnapshotError as error:
@@ -81,17 +105,13 @@ class Watcher:
             return
         started = self._now_s()
         try:
-            snapshot = Snapshot.read(self._store.open(version))
-            snapshot.replay_golden()
-            serving = Serving.of(snapshot, since_s=self._now_s())
+            serving = self.loaded(version, self._store.open(version))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a new snapshot, the old one keeps serving
             self._refuse(version, error)
             return
-        self._refusal = None
-        self._live.swap(serving)
         seconds = round(self._now_s() - started, 3)
         LOG.info("snapshot loaded", extra={"fields": {"snapshot": version, "seconds": seconds}})
-        self._on_serving(version)
+        self.serve(serving)
 
     def _note_current(self, error: SnapshotError) -> None:
         """Log once what is wrong with CURRENT; that nothing has been published yet is not wrong."""
@@ -122,8 +142,9 @@ class Watcher:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self.look()
-                self._after()
+                with self.turn:
+                    self._look()
+                    self._after()
             except Exception:
                 LOG.exception("looking for a new snapshot failed")
             self._stopped.wait(self._interval_s)

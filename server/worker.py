@@ -28,6 +28,7 @@ from recsys.snapshot.signature import key_text, verify_key
 from recsys.snapshot.store import SnapshotStore
 from server.acceleration import Acceleration
 from server.access import Access
+from server.activation import Activation
 from server.admission import Admission, CallPool
 from server.children import settings_from_parent, when_parent_ends
 from server.clock import CLOCKS
@@ -89,6 +90,7 @@ class Worker:
         self._settings = settings
         self._live = Live(_first_absence(store))
         self._health = _Health(experimental_non_blocking=True)
+        self._store = store
         self._watcher = Watcher(
             store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
         )
@@ -118,7 +120,8 @@ class Worker:
     def _add_services(self) -> None:
         recommendations = Recommendations(self._live, CLOCKS[self._settings.clock])
         recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
-        snapshot_grpc.add_SnapshotServiceServicer_to_server(Snapshots(self._live), self._server)
+        snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher))
+        snapshot_grpc.add_SnapshotServiceServicer_to_server(snapshots, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._settings.reflection:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.errors import InputError
+from recsys.errors import InputError, RecsysError
 
 
 def sync_folder(folder: Path) -> None:
@@ -47,18 +47,21 @@ def replace_file(path: Path, raw: bytes) -> None:
 
 
 @contextmanager
-def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
+def exclusive(path: Path, *, busy: RecsysError | None = None) -> Iterator[None]:
     """Hold an exclusive lock on ``path``; the kernel lets go of it when the process dies, however it dies.
 
-    Waits for its turn, or with ``busy``, the sentence to raise InputError with, refuses at once.
+    Waits for its turn, or with ``busy``, the error to raise, refuses at once.
     """
     with writing(path.parent):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError as error:
-            raise InputError(busy) from error
+        if busy is None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        else:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise busy from error
         yield
     finally:
         os.close(handle)

@@ -17,8 +17,10 @@ from recsys.snapshot.checksums import Fingerprint, differences, fingerprints
 from recsys.snapshot.choices import FusionChoice, SourceChoice
 from recsys.snapshot.rules import broken_rule, fields_of
 
-SCHEMA = 3  # 2: serving configs have diversity and spread · 3: choices of sources and fusions, and when they were made
-READABLE = (2, SCHEMA)
+# 2: serving configs have diversity and spread · 3: choices of sources and fusions, and when they were made · 4: serving
+# configs have descriptions
+SCHEMA = 4
+READABLE = (2, 3, SCHEMA)
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 # Neither can be listed: the manifest cannot hold its own sha256, and the signature is made of the finished manifest.
@@ -197,7 +199,7 @@ def _version(facts: Mapping[str, Any]) -> str:
 
 
 def _spelled(schemas: Sequence[int]) -> str:
-    return " or ".join(map(str, schemas))
+    return f"{', '.join(map(str, schemas[:-1]))} or {schemas[-1]}"
 
 
 def _files_json(files: Mapping[str, Fingerprint]) -> dict[str, Any]:

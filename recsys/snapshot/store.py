@@ -15,11 +15,19 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.errors import InputError, NoSnapshot, NotFound, SnapshotCorrupt, SnapshotError
+from recsys.errors import (
+    CurrentMoved,
+    InputError,
+    NoSnapshot,
+    NotFound,
+    SnapshotCorrupt,
+    SnapshotError,
+    StoreBusy,
+)
 from recsys.snapshot.durable import exclusive, replace_file, sync_folder, sync_tree, writing
 from recsys.snapshot.files import SnapshotReader
 from recsys.snapshot.manifest import MANIFEST, SIGNATURE, Manifest, file_problems, read_unlisted, verify_files
@@ -101,7 +109,9 @@ class SnapshotStore:
         """
         with writing(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
-        busy = f"another rebuild is writing to {self._root}: wait until it ends or stop it, then start again"
+        busy = InputError(
+            f"another rebuild is writing to {self._root}: wait until it ends or stop it, then start again"
+        )
         with exclusive(self._root / ".rebuild.lock", busy=busy):
             folder = self._root / f"{_STAGING}{secrets.token_hex(4)}"
             with writing(self._root):
@@ -140,21 +150,38 @@ class SnapshotStore:
             sync_folder(self._root)
         return manifest.version
 
-    def publish(self, version: str) -> None:
-        """Verify ``version`` as ``open`` does and make it current; on any error CURRENT stays as it was."""
+    def publish(
+        self,
+        version: str,
+        *,
+        wait: bool = True,
+        if_current: str = "",
+        trial: Callable[[SnapshotReader], None] = lambda _: None,
+    ) -> str:
+        """Verify ``version`` as ``open`` does and make it current; the version that was, "" for none.
+
+        wait: False raises StoreBusy when another publishes, rolls back or prunes · if_current: unless "", CurrentMoved
+        when another version is current · trial: called with the verified files before CURRENT moves, while nobody else
+        can move it. On any error, one that ``trial`` raises included, CURRENT stays as it was.
+        """
         self._folder(version)
-        with writing(self._root), exclusive(self._root / ".publish.lock"):
-            self.open(version)
+        busy = None if wait else StoreBusy(f"{self._root} is being published to, rolled back or pruned")
+        with exclusive(self._root / ".publish.lock", busy=busy):
             try:
                 former = self.current()
             except (NoSnapshot, SnapshotCorrupt):
                 former = ""
+            if if_current and if_current != former:
+                raise CurrentMoved(if_current, former)
+            trial(self.open(version))
             if version == former:
-                return
-            # Before CURRENT: killed in between, the history ends with the version still current, which is no step back.
-            if former:
-                self._write_history([*self._history(former), former])
-            replace_file(self._root / "CURRENT", f"{version}\n".encode("ascii"))
+                return former
+            with writing(self._root):
+                # Killed after this and before CURRENT, the history ends with the version still current: no step back.
+                if former:
+                    self._write_history([*self._history(former), former])
+                replace_file(self._root / "CURRENT", f"{version}\n".encode("ascii"))
+        return former
 
     def roll_back(self) -> str:
         """Make the version current that was before, and forget the one rolled back from; the version.

@@ -17,6 +17,7 @@ from index.factorise import AlsSettings
 from index.fit import Timeless
 from index.fit_settings import USUAL, FitSettings
 from index.neighbours import Similarity
+from index.serving_settings import ServingSettings
 from index.settings import SourceSettings, TrainingSettings
 from index.stage_keys import Keys, sources_digest
 from index.windows import Window
@@ -100,6 +101,7 @@ def test_settings_count_where_they_matter(dataset: Dataset) -> None:
     assert with_settings(training=TrainingSettings(seed=8)) != first
     assert with_settings(training=TrainingSettings(windows=3, horizon_days=14)) == first
     assert with_settings(gates={"coverage": 0.5}) == first
+    assert with_settings(serving={"mail": ServingSettings("home", page_size=6)}) == first
     # What is off is told by the caller, who may leave out more.
     assert with_settings(sources=SourceSettings(("ease",))) == first
 

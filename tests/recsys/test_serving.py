@@ -27,6 +27,7 @@ def test_every_field_of_a_config_survives_json() -> None:
         needs_context=True,
         diversity=0.4,
         spread=0.15,
+        description="An odd one",
     )
     assert ServingConfig.from_json(config.to_json()) == config
 

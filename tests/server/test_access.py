@@ -22,7 +22,13 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 import protos.recommender.v1 as contract
 from protos.recommender.v1.recommendation_service_pb2 import BatchRecommendRequest, RecommendRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUserIdsRequest
+from protos.recommender.v1.snapshot_service_pb2 import (
+    ActivateSnapshotRequest,
+    GetServingRequest,
+    ListServingConfigsRequest,
+    ListSnapshotsRequest,
+    ListUserIdsRequest,
+)
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from server.access import NEEDS, Anyone
 from server.credentials import Credentials
@@ -88,6 +94,7 @@ def test_a_token_of_the_role_is_answered(channel_as: Callable[[str], grpc.Channe
         assert RecommendationServiceStub(channel).BatchRecommend(BatchRecommendRequest(requests=[RecommendRequest()]))
         assert SnapshotServiceStub(channel).GetServing(GetServingRequest()).snapshot_version
         assert SnapshotServiceStub(channel).ListUserIds(ListUserIdsRequest()).user_ids
+        assert SnapshotServiceStub(channel).ListServingConfigs(ListServingConfigsRequest()).serving_configs
 
 
 @pytest.mark.parametrize(
@@ -136,6 +143,24 @@ def test_a_known_token_without_the_role_is_denied_by_name(
     assert failure.details["ErrorInfo"].reason == "ROLE_MISSING"
     assert dict(failure.details["ErrorInfo"].metadata) == {"name": "importer", "role": "recommend"}
     assert set(failure.details) == {"ErrorInfo", "RequestInfo"}
+
+
+@pytest.mark.parametrize("name", ["shop", "importer"])
+def test_only_an_admin_lists_snapshots_and_activates_one(
+    channel_as: Callable[[str], grpc.Channel], snapshots: Path, failure_of: Callable[..., Any], name: str
+) -> None:
+    version = (snapshots / "CURRENT").read_text().strip()
+    stub, admin = (SnapshotServiceStub(channel_as(f"{one}-token")) for one in (name, "operator"))
+    activation = ActivateSnapshotRequest(snapshot_version=version)
+
+    for refused in (
+        failure_of(lambda: stub.ActivateSnapshot(activation)),
+        failure_of(lambda: stub.ListSnapshots(ListSnapshotsRequest())),
+    ):
+        assert refused.code is grpc.StatusCode.PERMISSION_DENIED
+        assert dict(refused.details["ErrorInfo"].metadata) == {"name": name, "role": "admin"}
+    assert admin.ListSnapshots(ListSnapshotsRequest()).snapshots
+    assert admin.ActivateSnapshot(activation, timeout=60).previous_version == version
 
 
 def test_a_refusal_comes_before_the_request_is_looked_at(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ def test_get_serving_repeats_the_manifest(stub: SnapshotServiceStub, snapshots: 
 
     assert serving.snapshot_version == (snapshots / "CURRENT").read_text().strip()
     assert serving.built_at.ToJsonString() == "2017-07-15T00:00:00Z"
+    assert serving.event_window_start.seconds == 1_500_000_000 - 80 * 86_400
     assert serving.event_window_end.seconds == 1_500_000_000
     assert (serving.n_users, serving.n_items) == (24, 60)
     assert list(serving.serving_configs) == ["buy-again", "discover", "home", "similar"]
-    assert {"history", "popular", "als"} <= set(serving.sources)
+    assert list(serving.sources) == ["history", "popular", "als", "similar-als"]
+    assert serving.uptime.ToTimedelta() > timedelta()
 
 
 @pytest.mark.parametrize("page_size", [1, 5, 23, 24, 0, 10_000])

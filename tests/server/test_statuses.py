@@ -12,16 +12,19 @@ from google.rpc.status_pb2 import Status
 
 from recsys import errors
 from recsys.errors import (
+    CurrentMoved,
     FilterError,
     InvalidRequest,
     NoSnapshot,
     NotFound,
     RecsysError,
+    SchemaMismatch,
     SnapshotCorrupt,
+    StoreBusy,
     Unavailable,
     Violation,
 )
-from server.statuses import DOMAIN, TABLE, Overloaded, RoleMissing, TokenMissing, TokenUnknown, status_of
+from server.statuses import DOMAIN, TABLE, Overloaded, RoleMissing, TokenMissing, TokenUnknown, Unfit, status_of
 
 EXAMPLES = {
     InvalidRequest: InvalidRequest([Violation("page_size", "page_size must be at least 0, got -1")]),
@@ -29,6 +32,8 @@ EXAMPLES = {
     NotFound: NotFound("serving_config", "nope"),
     RoleMissing: RoleMissing("shop", "write"),
     Overloaded: Overloaded(7),
+    CurrentMoved: CurrentMoved("one", "two"),
+    Unfit: Unfit("one", SnapshotCorrupt("/private/path")),
 }
 
 
@@ -73,6 +78,10 @@ def test_every_row_has_one_error_info_and_no_detail_twice(kind: type[RecsysError
         (EXAMPLES[NotFound], Code.NOT_FOUND, "google.rpc.ResourceInfo"),
         (NoSnapshot(), Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
         (SnapshotCorrupt("x"), Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
+        (EXAMPLES[Unfit], Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
+        (Unfit("one", SchemaMismatch("x")), Code.FAILED_PRECONDITION, "google.rpc.PreconditionFailure"),
+        (EXAMPLES[CurrentMoved], Code.ABORTED, "google.rpc.ErrorInfo"),
+        (StoreBusy(), Code.ABORTED, "google.rpc.ErrorInfo"),
         (Unavailable(), Code.UNAVAILABLE, "google.rpc.RetryInfo"),
         (EXAMPLES[Overloaded], Code.RESOURCE_EXHAUSTED, "google.rpc.QuotaFailure"),
         (EXAMPLES[Overloaded], Code.RESOURCE_EXHAUSTED, "google.rpc.RetryInfo"),

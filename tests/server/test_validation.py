@@ -14,7 +14,11 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     RecommendRequest,
     SimilarItemsRequest,
 )
-from protos.recommender.v1.snapshot_service_pb2 import ListUserIdsRequest
+from protos.recommender.v1.snapshot_service_pb2 import (
+    ActivateSnapshotRequest,
+    ListSnapshotsRequest,
+    ListUserIdsRequest,
+)
 from recsys.errors import InvalidRequest
 from server.validation import RULES, check
 
@@ -50,6 +54,8 @@ def test_every_request_message_has_a_rule_for_each_of_its_fields() -> None:
         BatchRecommendRequest(),
         BatchRecommendRequest(requests=[RecommendRequest()] * 256),
         ListUserIdsRequest(page_size=10_001),
+        ListSnapshotsRequest(page_size=101),
+        ActivateSnapshotRequest(snapshot_version="x" * 128, if_current="y" * 128),
     ],
 )
 def test_what_is_on_the_allowed_side_passes(request_: Message) -> None:
@@ -104,6 +110,20 @@ def test_context_takes_a_hundred_items() -> None:
 
 def test_similar_items_needs_an_item() -> None:
     assert violations(SimilarItemsRequest()) == [("item_id", "item_id must not be empty")]
+
+
+def test_an_activation_needs_a_version_and_all_that_is_wrong_with_it_is_said() -> None:
+    assert violations(ActivateSnapshotRequest(if_current="y" * 129)) == [
+        ("snapshot_version", "snapshot_version must not be empty"),
+        ("if_current", "if_current must be at most 128 characters, got 129"),
+    ]
+
+
+def test_a_listing_of_snapshots_has_the_bounds_of_other_listings() -> None:
+    assert [field for field, _ in violations(ListSnapshotsRequest(page_size=-1, page_token="t" * 513))] == [
+        "page_size",
+        "page_token",
+    ]
 
 
 def test_a_batch_takes_256_requests() -> None:

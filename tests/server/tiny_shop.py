@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from recsys.ranker import Forest
 from recsys.serving import built_in
 from recsys.snapshot.files import SnapshotWriter
 from recsys.snapshot.manifest import Manifest
+from recsys.snapshot.signature import SigningKey
 from recsys.snapshot.store import SnapshotStore
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
@@ -115,25 +117,37 @@ def ranked_snapshot(seed: int, **parameters: Any) -> Snapshot:
 def publish_tiny(root: Path, seed: int = 1, *, ranked: bool = False, **parameters: Any) -> str:
     """Write, commit and publish ``tiny_snapshot(seed)``, or ``ranked_snapshot``, under ``root``; its version."""
     snapshot = ranked_snapshot(seed, **parameters) if ranked else tiny_snapshot(seed)
+    version = commit_tiny(root, snapshot, seed=seed)
+    SnapshotStore(root).publish(version)
+    return version
+
+
+def commit_tiny(
+    root: Path,
+    snapshot: Snapshot,
+    *,
+    key: SigningKey | None = None,
+    before_sealing: Callable[[Path], object] = lambda _: None,
+    **facts: Any,
+) -> str:
+    """Write and commit ``snapshot`` under ``root`` without publishing it; its version. ``facts`` of its manifest."""
     store = SnapshotStore(root)
+    usual: dict[str, Any] = {
+        "built_at": "2017-07-15T00:00:00+00:00",
+        "event_window_start": LAST_EVENT_AT - 80 * 86_400,
+        "event_window_end": LAST_EVENT_AT,
+        "seed": 1,
+        "config": {},
+        "features": snapshot.feature_names,
+        "packages": {},
+        "gates": [],
+        "serving_configs": {name: config.to_json() for name, config in snapshot.configs.items()},
+        "n_users": N_USERS,
+        "n_items": N_ITEMS,
+        "n_events": 600,
+        "sources": list(snapshot.pipeline.sources),
+    }
     with store.staging() as folder:
         snapshot.write(SnapshotWriter(folder))
-        manifest = Manifest.seal(
-            folder,
-            built_at="2017-07-15T00:00:00+00:00",
-            event_window_start=LAST_EVENT_AT - 80 * 86_400,
-            event_window_end=LAST_EVENT_AT,
-            seed=seed,
-            config={},
-            features=snapshot.feature_names,
-            packages={},
-            gates=[],
-            serving_configs={name: config.to_json() for name, config in snapshot.configs.items()},
-            n_users=N_USERS,
-            n_items=N_ITEMS,
-            n_events=600,
-            sources=list(snapshot.pipeline.sources),
-        )
-        version = store.commit(folder, manifest)
-    store.publish(version)
-    return version
+        before_sealing(folder)
+        return store.commit(folder, Manifest.seal(folder, **usual | facts), key)

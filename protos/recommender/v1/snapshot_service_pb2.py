@@ -26,13 +26,17 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,protos/recommender/v1/snapshot_service.proto\x12\x0erecommender.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetServingRequest\"\xc1\x02\n\x12GetServingResponse\x12\x18\n\x10snapshot_version\x18\x01 \x01(\t\x12,\n\x08\x62uilt_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x65vent_window_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x65vent_window_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07n_users\x18\x05 \x01(\x03\x12\x0f\n\x07n_items\x18\x06 \x01(\x03\x12\x0f\n\x07sources\x18\x07 \x03(\t\x12\x17\n\x0fserving_configs\x18\x08 \x03(\t\x12)\n\x06uptime\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\";\n\x12ListUserIdsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListUserIdsResponse\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x10snapshot_version\x18\x03 \x01(\t2\xbe\x01\n\x0fSnapshotService\x12S\n\nGetServing\x12!.recommender.v1.GetServingRequest\x1a\".recommender.v1.GetServingResponse\x12V\n\x0bListUserIds\x12\".recommender.v1.ListUserIdsRequest\x1a#.recommender.v1.ListUserIdsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,protos/recommender/v1/snapshot_service.proto\x12\x0erecommender.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetServingRequest\"\xc1\x02\n\x12GetServingResponse\x12\x18\n\x10snapshot_version\x18\x01 \x01(\t\x12,\n\x08\x62uilt_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x65vent_window_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x65vent_window_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07n_users\x18\x05 \x01(\x03\x12\x0f\n\x07n_items\x18\x06 \x01(\x03\x12\x0f\n\x07sources\x18\x07 \x03(\t\x12\x17\n\x0fserving_configs\x18\x08 \x03(\t\x12)\n\x06uptime\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\";\n\x12ListUserIdsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListUserIdsResponse\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x10snapshot_version\x18\x03 \x01(\t\"=\n\x14ListSnapshotsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x15ListSnapshotsResponse\x12+\n\tsnapshots\x18\x01 \x03(\x0b\x32\x18.recommender.v1.Snapshot\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf2\x02\n\x08Snapshot\x12\x18\n\x10snapshot_version\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.recommender.v1.SnapshotState\x12,\n\x08\x62uilt_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x65vent_window_start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x65vent_window_end\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07n_users\x18\x06 \x01(\x03\x12\x0f\n\x07n_items\x18\x07 \x01(\x03\x12#\n\x05gates\x18\x08 \x03(\x0b\x32\x14.recommender.v1.Gate\x12\x14\n\x0cgates_passed\x18\t \x01(\x08\x12\x12\n\nis_current\x18\n \x01(\x08\x12\x11\n\tis_signed\x18\x0b \x01(\x08\"`\n\x04Gate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05limit\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06passed\x18\x04 \x01(\x08\x42\x08\n\x06_valueB\x08\n\x06_limit\"G\n\x17\x41\x63tivateSnapshotRequest\x12\x18\n\x10snapshot_version\x18\x01 \x01(\t\x12\x12\n\nif_current\x18\x02 \x01(\t\"N\n\x18\x41\x63tivateSnapshotResponse\x12\x18\n\x10snapshot_version\x18\x01 \x01(\t\x12\x18\n\x10previous_version\x18\x02 \x01(\t\"\x1b\n\x19ListServingConfigsRequest\"n\n\x1aListServingConfigsResponse\x12\x36\n\x0fserving_configs\x18\x01 \x03(\x0b\x32\x1d.recommender.v1.ServingConfig\x12\x18\n\x10snapshot_version\x18\x02 \x01(\t\"\xf3\x01\n\rServingConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12,\n\x07sources\x18\x03 \x03(\x0b\x32\x1b.recommender.v1.SourceDepth\x12$\n\x05scope\x18\x04 \x01(\x0e\x32\x15.recommender.v1.Scope\x12\x0e\n\x06ranker\x18\x05 \x01(\t\x12\x0e\n\x06\x66usion\x18\x06 \x01(\t\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x11\n\tdiversity\x18\x08 \x01(\x01\x12\x0e\n\x06spread\x18\t \x01(\x01\x12\x15\n\rneeds_context\x18\n \x01(\x08\"R\n\x0bSourceDepth\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\x05\x12$\n\x05scope\x18\x03 \x01(\x0e\x32\x15.recommender.v1.Scope*\x8c\x01\n\rSnapshotState\x12\x1e\n\x1aSNAPSHOT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SNAPSHOT_STATE_READABLE\x10\x01\x12\x1a\n\x16SNAPSHOT_STATE_CORRUPT\x10\x02\x12\"\n\x1eSNAPSHOT_STATE_SCHEMA_MISMATCH\x10\x03*M\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n\tSCOPE_ANY\x10\x01\x12\r\n\tSCOPE_NEW\x10\x02\x12\x0f\n\x0bSCOPE_OWNED\x10\x03\x32\xf0\x03\n\x0fSnapshotService\x12S\n\nGetServing\x12!.recommender.v1.GetServingRequest\x1a\".recommender.v1.GetServingResponse\x12\\\n\rListSnapshots\x12$.recommender.v1.ListSnapshotsRequest\x1a%.recommender.v1.ListSnapshotsResponse\x12\x65\n\x10\x41\x63tivateSnapshot\x12\'.recommender.v1.ActivateSnapshotRequest\x1a(.recommender.v1.ActivateSnapshotResponse\x12k\n\x12ListServingConfigs\x12).recommender.v1.ListServingConfigsRequest\x1a*.recommender.v1.ListServingConfigsResponse\x12V\n\x0bListUserIds\x12\".recommender.v1.ListUserIdsRequest\x1a#.recommender.v1.ListUserIdsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.recommender.v1.snapshot_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SNAPSHOTSTATE']._serialized_start=1881
+  _globals['_SNAPSHOTSTATE']._serialized_end=2021
+  _globals['_SCOPE']._serialized_start=2023
+  _globals['_SCOPE']._serialized_end=2100
   _globals['_GETSERVINGREQUEST']._serialized_start=129
   _globals['_GETSERVINGREQUEST']._serialized_end=148
   _globals['_GETSERVINGRESPONSE']._serialized_start=151
@@ -41,6 +45,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERIDSREQUEST']._serialized_end=533
   _globals['_LISTUSERIDSRESPONSE']._serialized_start=535
   _globals['_LISTUSERIDSRESPONSE']._serialized_end=625
-  _globals['_SNAPSHOTSERVICE']._serialized_start=628
-  _globals['_SNAPSHOTSERVICE']._serialized_end=818
+  _globals['_LISTSNAPSHOTSREQUEST']._serialized_start=627
+  _globals['_LISTSNAPSHOTSREQUEST']._serialized_end=688
+  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_start=690
+  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_end=783
+  _globals['_SNAPSHOT']._serialized_start=786
+  _globals['_SNAPSHOT']._serialized_end=1156
+  _globals['_GATE']._serialized_start=1158
+  _globals['_GATE']._serialized_end=1254
+  _globals['_ACTIVATESNAPSHOTREQUEST']._serialized_start=1256
+  _globals['_ACTIVATESNAPSHOTREQUEST']._serialized_end=1327
+  _globals['_ACTIVATESNAPSHOTRESPONSE']._serialized_start=1329
+  _globals['_ACTIVATESNAPSHOTRESPONSE']._serialized_end=1407
+  _globals['_LISTSERVINGCONFIGSREQUEST']._serialized_start=1409
+  _globals['_LISTSERVINGCONFIGSREQUEST']._serialized_end=1436
+  _globals['_LISTSERVINGCONFIGSRESPONSE']._serialized_start=1438
+  _globals['_LISTSERVINGCONFIGSRESPONSE']._serialized_end=1548
+  _globals['_SERVINGCONFIG']._serialized_start=1551
+  _globals['_SERVINGCONFIG']._serialized_end=1794
+  _globals['_SOURCEDEPTH']._serialized_start=1796
+  _globals['_SOURCEDEPTH']._serialized_end=1878
+  _globals['_SNAPSHOTSERVICE']._serialized_start=2103
+  _globals['_SNAPSHOTSERVICE']._serialized_end=2599
 # @@protoc_insertion_point(module_scope)

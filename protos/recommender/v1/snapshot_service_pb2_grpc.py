@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SnapshotServiceStub:
-    """Tells about the snapshot that answers. FAILED_PRECONDITION on every method while nothing has been published.
+    """Tells about the snapshot that answers and about the others, and changes which one it is. While nothing has been
+    published, GetServing, ListServingConfigs and ListUserIds are FAILED_PRECONDITION.
     """
 
     def __init__(self, channel):
@@ -40,6 +41,21 @@ class SnapshotServiceStub:
                 request_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.GetServingRequest.SerializeToString,
                 response_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.GetServingResponse.FromString,
                 _registered_method=True)
+        self.ListSnapshots = channel.unary_unary(
+                '/recommender.v1.SnapshotService/ListSnapshots',
+                request_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListSnapshotsRequest.SerializeToString,
+                response_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListSnapshotsResponse.FromString,
+                _registered_method=True)
+        self.ActivateSnapshot = channel.unary_unary(
+                '/recommender.v1.SnapshotService/ActivateSnapshot',
+                request_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ActivateSnapshotRequest.SerializeToString,
+                response_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ActivateSnapshotResponse.FromString,
+                _registered_method=True)
+        self.ListServingConfigs = channel.unary_unary(
+                '/recommender.v1.SnapshotService/ListServingConfigs',
+                request_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListServingConfigsRequest.SerializeToString,
+                response_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListServingConfigsResponse.FromString,
+                _registered_method=True)
         self.ListUserIds = channel.unary_unary(
                 '/recommender.v1.SnapshotService/ListUserIds',
                 request_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListUserIdsRequest.SerializeToString,
@@ -48,11 +64,49 @@ class SnapshotServiceStub:
 
 
 class SnapshotServiceServicer:
-    """Tells about the snapshot that answers. FAILED_PRECONDITION on every method while nothing has been published.
+    """Tells about the snapshot that answers and about the others, and changes which one it is. While nothing has been
+    published, GetServing, ListServingConfigs and ListUserIds are FAILED_PRECONDITION.
     """
 
     def GetServing(self, request, context):
         """The snapshot that the worker reached by this call is serving now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSnapshots(self, request, context):
+        """The snapshots in the server's folder, the newest first, page by page: what ActivateSnapshot can choose from. Read
+        from disk for each call. Needs the role admin where the server asks for tokens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateSnapshot(self, request, context):
+        """Makes a snapshot current that lies in the server's folder, as `recsys-index publish` does: an older one to go
+        back, or one that was built with --no-publish. Needs the role admin where the server asks for tokens.
+
+        The worker that takes the call checks every file, and the signature where the server has a key, loads the snapshot,
+        replays its golden queries, and only then moves CURRENT. When it answers it serves the snapshot itself; the other
+        workers, and other servers on the same folder, follow within their --poll-s (1 s by default) and the time they take
+        to load. Calls that are running finish on the snapshot they began with. On any error what was current stays so.
+        This takes as long as reading the whole snapshot: a deadline of minutes is right. When it passes before CURRENT has
+        moved, nothing changes; when it passes afterwards, the snapshot stays activated, and GetServing tells. To activate
+        what is current already is OK and checks its files again.
+
+        NOT_FOUND when there is no such snapshot. FAILED_PRECONDITION, reason SCHEMA_MISMATCH or SNAPSHOT_CORRUPT, when it
+        cannot be served (a golden query that is answered otherwise and a missing or wrong signature are SNAPSHOT_CORRUPT),
+        and reason SNAPSHOTS_NOT_WRITABLE when the server cannot write to its folder. ABORTED, reason ACTIVATION_RUNNING,
+        while another activation, publication, rollback or pruning runs in any process, and reason CURRENT_MOVED when
+        `if_current` does not hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListServingConfigs(self, request, context):
+        """The named behaviours that a request can choose by `serving_config`, of the snapshot being served.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,6 +128,21 @@ def add_SnapshotServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.GetServingRequest.FromString,
                     response_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.GetServingResponse.SerializeToString,
             ),
+            'ListSnapshots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSnapshots,
+                    request_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListSnapshotsRequest.FromString,
+                    response_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListSnapshotsResponse.SerializeToString,
+            ),
+            'ActivateSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateSnapshot,
+                    request_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ActivateSnapshotRequest.FromString,
+                    response_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ActivateSnapshotResponse.SerializeToString,
+            ),
+            'ListServingConfigs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListServingConfigs,
+                    request_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListServingConfigsRequest.FromString,
+                    response_serializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListServingConfigsResponse.SerializeToString,
+            ),
             'ListUserIds': grpc.unary_unary_rpc_method_handler(
                     servicer.ListUserIds,
                     request_deserializer=protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListUserIdsRequest.FromString,
@@ -88,7 +157,8 @@ def add_SnapshotServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SnapshotService:
-    """Tells about the snapshot that answers. FAILED_PRECONDITION on every method while nothing has been published.
+    """Tells about the snapshot that answers and about the others, and changes which one it is. While nothing has been
+    published, GetServing, ListServingConfigs and ListUserIds are FAILED_PRECONDITION.
     """
 
     @staticmethod
@@ -108,6 +178,87 @@ class SnapshotService:
             '/recommender.v1.SnapshotService/GetServing',
             protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.GetServingRequest.SerializeToString,
             protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.GetServingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSnapshots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.v1.SnapshotService/ListSnapshots',
+            protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListSnapshotsRequest.SerializeToString,
+            protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListSnapshotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.v1.SnapshotService/ActivateSnapshot',
+            protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ActivateSnapshotRequest.SerializeToString,
+            protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ActivateSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListServingConfigs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.v1.SnapshotService/ListServingConfigs',
+            protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListServingConfigsRequest.SerializeToString,
+            protos_dot_recommender_dot_v1_dot_snapshot__service__pb2.ListServingConfigsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,15 +99,15 @@ def test_a_folder_with_a_link_or_an_odd_name_is_not_sealed(sealed: Path, facts: 
 
 
 def test_another_schema_is_a_mismatch_whatever_else_that_schema_holds() -> None:
-    with pytest.raises(SchemaMismatch, match="schema 4, this program reads schema 2 or 3"):
-        Manifest.from_bytes(canonical({"schema": 4, "shards": []}))
+    with pytest.raises(SchemaMismatch, match="schema 5, this program reads schema 2, 3 or 4"):
+        Manifest.from_bytes(canonical({"schema": 5, "shards": []}))
 
 
 def test_a_snapshot_from_before_the_policies_is_refused_by_its_schema(sealed: Path) -> None:
     values = json.loads((sealed / MANIFEST).read_bytes())
     for config in values["serving_configs"].values():
         del config["diversity"], config["spread"]
-    with pytest.raises(SchemaMismatch, match="schema 1, this program reads schema 2 or 3"):
+    with pytest.raises(SchemaMismatch, match="schema 1, this program reads schema 2, 3 or 4"):
         Manifest.from_bytes(canonical(values | {"schema": 1}))
     with pytest.raises(SnapshotCorrupt, match="no valid serving_configs"):
         Manifest.from_bytes(canonical(values))
@@ -125,6 +125,20 @@ def test_a_manifest_from_before_the_choices_reads_as_without_any_and_stays_as_it
     assert manifest.to_bytes() == raw
     with pytest.raises(SnapshotCorrupt, match="lacks the field fusion_choices"):
         Manifest.from_bytes(resealed(values | {"schema": 3}))
+
+
+def test_a_manifest_from_before_the_descriptions_reads_as_without_any_and_stays_as_it_was_signed(sealed: Path) -> None:
+    values = json.loads((sealed / MANIFEST).read_bytes())
+    raw = resealed(values | {"schema": 3})
+    manifest = Manifest.from_bytes(raw)
+    assert "description" not in manifest.serving_configs["home"]
+    assert manifest.to_bytes() == raw
+    values["serving_configs"]["home"]["description"] = "What comes next"
+    assert Manifest.from_bytes(resealed(values)).serving_configs["home"]["description"] == "What comes next"
+    for odd in ("", 3, None):
+        values["serving_configs"]["home"]["description"] = odd
+        with pytest.raises(SnapshotCorrupt, match="no valid serving_configs"):
+            Manifest.from_bytes(resealed(values))
 
 
 def test_choices_come_back_as_they_were_sealed(sealed: Path, facts: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recsys.errors import InputError, NoSnapshot, NotFound, SnapshotCorrupt
+from recsys.errors import CurrentMoved, InputError, NoSnapshot, NotFound, SnapshotCorrupt, StoreBusy
+from recsys.snapshot.durable import exclusive
+from recsys.snapshot.files import SnapshotReader
 from recsys.snapshot.store import SnapshotStore
 
 from .stores import built, left_over
@@ -82,6 +84,54 @@ def test_a_garbled_current_is_refused_and_mended_by_publishing(
         store.prune(1)
     store.publish(version)
     assert store.current() == version
+
+
+def test_publishing_tells_what_was_current_before(build: Build, store: SnapshotStore) -> None:
+    first, second = built(build, store, 2)
+    assert [store.publish(version) for version in (first, second, second)] == ["", first, second]
+
+
+def test_publishing_may_depend_on_what_is_current(build: Build, store: SnapshotStore) -> None:
+    first, second = built(build, store, 2)
+    with pytest.raises(CurrentMoved) as raised:
+        store.publish(second, if_current=first)
+    assert (raised.value.expected, raised.value.current) == (first, "")
+    store.publish(first)
+    assert store.publish(second, if_current=first) == first
+    with pytest.raises(CurrentMoved):
+        store.publish(first, if_current=first)
+    assert store.current() == second
+
+
+def test_publishing_without_waiting_is_refused_while_another_holds_the_folder(
+    build: Build, store: SnapshotStore, root: Path
+) -> None:
+    version = build(store)
+    with exclusive(root / ".publish.lock"), pytest.raises(StoreBusy):
+        store.publish(version, wait=False)
+    with pytest.raises(NoSnapshot):
+        store.current()
+    store.publish(version, wait=False)
+    assert store.current() == version
+
+
+def test_a_trial_sees_the_verified_files_before_they_are_current_and_can_refuse(
+    build: Build, store: SnapshotStore
+) -> None:
+    first, second = built(build, store, 2)
+    store.publish(first)
+    seen = []
+
+    def trial(files: SnapshotReader) -> None:
+        seen.append((files.text("rankers/home.txt"), store.current()))
+        with pytest.raises(StoreBusy):
+            store.publish(second, wait=False)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.publish(second, trial=trial)
+    assert seen == [("tree\nversion=v4\n", first)]
+    assert store.current() == first
 
 
 def test_rolling_back_steps_through_what_was_current_and_refuses_at_the_end(build: Build, store: SnapshotStore) -> None:
