@@ -60,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cuts = _cuts(options, events)
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     console.print(f"{data}: {events.rows.height:,} events, targets {', '.join(events.targets)}, {events.why}")
+    if empty := [cut for cut in cuts if not cut.truth(events, "all").height]:
+        console.print(f"left out, for nobody known had anything to be right about: {', '.join(map(_start, empty))}")
+        cuts = [cut for cut in cuts if cut not in empty]
+    if not cuts:
+        parser.error("nobody who was known before a cut took anything after it")
     bench = Bench(data, events, options.max_users, console)
     for cut in cuts:
         bench.measure(cut, cuts[0].earlier(), names, options)
@@ -197,6 +202,10 @@ def _cuts(options: argparse.Namespace, events: Events) -> list[Cut]:
         return rolling(events, options.windows)
     split_at = options.split_at or (None if options.data else COMPLETE_JOURNEY_CUT)
     return [Cut(instant(split_at), None)] if split_at else rolling(events, 1)
+
+
+def _start(cut: Cut) -> str:
+    return iso(cut.start)
 
 
 def _names(text: str) -> list[str]:

@@ -255,6 +255,22 @@ def test_the_program_writes_what_it_measured(tmp_path: Path) -> None:
     assert tasks["novel"]["ease"]["ndcg@10"] > tasks["novel"]["popular"]["ndcg@10"]
 
 
+def test_windows_before_the_data_begin_are_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkerboard(tmp_path)
+    out = tmp_path / "quality.json"
+    arguments = ["--data", str(tmp_path), "--windows", "3", "--only", "ease", "--no-tuning", "--json", str(out)]
+    assert quality.main(arguments) == 0
+    report = json.loads(out.read_text())
+    assert len(report["cuts"]) == len(report["tasks"]["all"]["ease"]["ndcg@10_by_window"]) == 1
+    assert "left out" in capsys.readouterr().out
+    log(("ann", "tea", "purchase", BEFORE), folder=tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        quality.main(arguments)
+    assert stopped.value.code == 2
+
+
 def test_bad_arguments_are_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--only", "magic"], ["--split-at", "soon"], ["--data", str(tmp_path), "--only", "popular"]):
         with pytest.raises(SystemExit) as stopped:
