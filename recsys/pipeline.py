@@ -17,11 +17,13 @@ from recsys.policies.chain import policies_of, select
 from recsys.policies.pool import POOL
 from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
 from recsys.ranker import Ranker
-from recsys.serving import Scope
+from recsys.serving import Depth, Scope
 from recsys.sources.protocol import Source
 
 LOG = logging.getLogger(__name__)
 FILLING = "popular"
+# What fills a list is ranked this many places at a time, so that a page is the beginning of a longer page.
+FILLING_BLOCK = 100
 # The ranker that takes the place of a config's own for who has no history, in snapshots that have one of that name.
 NEWCOMERS = "newcomers"
 
@@ -59,9 +61,11 @@ class Pipeline:
         answers = []
         for position, (query, (found, failed)) in enumerate(zip(queries, retrieved, strict=True)):
             own = scores[rows.starts[position] : rows.starts[position + 1]]
-            ranked = np.lexsort((found.items, -own))
+            blocks = _blocks(query, found)
+            ranked = np.lexsort((found.items, -own, blocks))
             before_policies = perf_counter()
-            best = self._after_policies(query, found, own, ranked)[: query.limit]
+            n_proposed = int((blocks == 0).sum())
+            best = self._after_policies(query, found, own, ranked, n_proposed)[: query.limit]
             stages = (
                 Stage("retrieve", len(found), (after_retrieval - start) / len(queries)),
                 Stage("features", len(found), (after_features - after_retrieval) / len(queries)),
@@ -73,14 +77,19 @@ class Pipeline:
             answers.append(Recommendation(slate, stages, provenance, failed))
         return answers
 
-    def _after_policies(self, query: Query, found: Candidates, scores: Float64, ranked: Int64) -> Int64:
-        """Rows of ``found``, best first: the ``POOL`` best of ``ranked`` as the policies left them, then the others."""
+    def _after_policies(
+        self, query: Query, found: Candidates, scores: Float64, ranked: Int64, n_proposed: int
+    ) -> Int64:
+        """Rows of ``found``, best first: the ``POOL`` best of ``ranked`` as the policies left them, then the others.
+
+        Only the first ``n_proposed`` are for the policies: what fills a list must not change how it begins.
+        """
         policies = policies_of(query.config, trained=self._fusion(self.ranker_of(query)).in_log_odds)
         if not policies:
             return ranked
-        pool = ranked[:POOL]
+        pool = ranked[: min(POOL, n_proposed)]
         slate = Slate(frozen(found.items[pool], np.int32), frozen(scores[pool], np.float32))
-        return np.concatenate([pool[select(policies, query, slate, self.context)], ranked[POOL:]])
+        return np.concatenate([pool[select(policies, query, slate, self.context)], ranked[len(pool) :]])
 
     def retrieve(self, query: Query) -> tuple[Candidates, tuple[str, ...]]:
         """The union of the sources' hits, and the names of sources that failed."""
@@ -100,13 +109,13 @@ class Pipeline:
                 failed.append(depth.source)
         columns = tuple(self.sources)
         found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
-        filling = next((depth for depth in query.config.depths if depth.source == FILLING), None)
+        filling = _filling(query)
         if len(found) < query.limit and filling is not None and FILLING in hits:
             # A page longer than all sources together is filled by the one that can go on: popularity.
-            wanted = min(query.limit + len(found), len(query.allowed))
+            wanted = filling.k + FILLING_BLOCK * -(-query.limit // FILLING_BLOCK)
             wider = replace(query, allowed=masks[filling.scope])
-            hits[FILLING] = self.sources[FILLING].retrieve(wider, wanted)
-            found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
+            more = self.sources[FILLING].retrieve(wider, min(wanted, len(query.allowed)))
+            found = filled(found, more, filling.k)
         return found, tuple(failed)
 
     def ranker_of(self, query: Query) -> str:
@@ -135,3 +144,32 @@ def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:
         scores[position, column] = found.scores
         ranks[position, column] = np.arange(len(found))
     return Candidates(frozen(items, np.int32), names, scores, ranks)
+
+
+def filled(found: Candidates, more: Hits, k: int) -> Candidates:
+    """``found``, untouched, and below it what ``more`` of the filling source has from place ``k`` on; in item order."""
+    places = k + np.flatnonzero(~np.isin(more.items[k:], found.items))
+    scores, ranks = (np.full((len(places), len(found.names)), np.nan, np.float32) for _ in range(2))
+    column = found.names.index(FILLING)
+    scores[:, column], ranks[:, column] = more.scores[places], places
+    items = np.concatenate([found.items, more.items[places]])
+    order = np.argsort(items)
+    return Candidates(
+        frozen(items[order], np.int32),
+        found.names,
+        np.concatenate([found.scores, scores])[order],
+        np.concatenate([found.ranks, ranks])[order],
+    )
+
+
+def _filling(query: Query) -> Depth | None:
+    return next((depth for depth in query.config.depths if depth.source == FILLING), None)
+
+
+def _blocks(query: Query, found: Candidates) -> Int64:
+    """(C,) 0 for what was proposed, from 1 on for what fills the list: only that lies below the source's depth."""
+    filling = _filling(query)
+    if filling is None or FILLING not in found.names:
+        return np.zeros(len(found), np.int64)
+    below = np.nan_to_num(found.ranks[:, found.names.index(FILLING)], nan=-1.0).astype(np.int64) - filling.k
+    return np.where(below < 0, 0, 1 + below // FILLING_BLOCK)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -166,6 +166,16 @@ class Recommendation:
     provenance: Provenance
     failed_sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def without(self, items: Sequence[int], *, limit: int) -> Recommendation:
+        """The same with only the first ``limit`` rows of those that are none of ``items``."""
+        slate, provenance = self.slate, self.provenance
+        rows = np.flatnonzero(~np.isin(slate.items, np.array(items, np.int32)))[:limit]
+        return replace(
+            self,
+            slate=Slate(frozen(slate.items[rows], np.int32), frozen(slate.scores[rows], np.float32)),
+            provenance=Provenance(provenance.names, provenance.scores[rows], provenance.ranks[rows]),
+        )
 
 
 def narrowed(allowed: Bool, owned: Int32, scope: Scope) -> Bool:

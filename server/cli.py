@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from recsys.errors import InputError
 from recsys.snapshot.signature import key_text, verify_key
 from server import token_command
+from server.sealing import key_of, new_key
 from server.settings import Settings, parse_process
 from server.supervisor import Supervisor, reserved
 from server.tls import read_identity
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return token_command.run(arguments[1:])
         settings = parse_process(arguments)
         _check_files(settings)
+        # Read once: workers that start later must not find another key in the file.
+        token_key = key_text(settings.token_key) if settings.token_key else new_key()
+        key_of(token_key)
         keeper = reserved(settings.host, settings.port)
     except InputError as error:
         print(f"recsys-server: {error}", file=sys.stderr)
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = settings.at_port(keeper.getsockname()[1])
         for line in settings.lines():
             _say(line)
-        return Supervisor(settings, say=_say).run()
+        return Supervisor(settings.sealed_with(token_key), say=_say).run()
 
 
 def _check_files(settings: Settings) -> None:

@@ -10,7 +10,12 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import RenderableType
 
-from protos.recommender.v1.recommendation_service_pb2 import Explain, RecommendRequest, SimilarItemsRequest
+from protos.recommender.v1.recommendation_service_pb2 import (
+    Explain,
+    RecommendRequest,
+    RecommendResponse,
+    SimilarItemsRequest,
+)
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUserIdsRequest
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
@@ -49,7 +54,7 @@ def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> Renderable
         at=timestamp_of_iso(options.at) if options.at else None,
         return_items=True,
     )
-    response = RecommendationServiceStub(channel).Recommend(request)
+    response = _whole(RecommendationServiceStub(channel).Recommend, request, options)
     title = f"{options.serving_config} for {options.user or 'somebody unknown'}"
     return console_tables.answer(title, response, explain=options.explain, ids=options.ids)
 
@@ -58,9 +63,23 @@ def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableTy
     request = SimilarItemsRequest(
         item_id=options.item, page_size=options.limit, explain=_explain(options), return_items=True
     )
-    response = RecommendationServiceStub(channel).SimilarItems(request)
+    response = _whole(RecommendationServiceStub(channel).SimilarItems, request, options)
     title = f"similar to {options.item}"
     return console_tables.answer(title, response, explain=options.explain, ids=options.ids)
+
+
+def _whole(
+    ask: Callable[..., RecommendResponse], request: RecommendRequest | SimilarItemsRequest, options: argparse.Namespace
+) -> RecommendResponse:
+    """The answer; with --all-pages as one, and each warning once."""
+    response = ask(request)
+    while options.all_pages and response.next_page_token:
+        request.page_token = response.next_page_token
+        page = ask(request)
+        response.results.extend(page.results)
+        response.warnings.extend(warning for warning in page.warnings if warning not in response.warnings)
+        response.next_page_token = page.next_page_token
+    return response
 
 
 def _status(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
@@ -97,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for listing in (recommend, similar):
         listing.add_argument("--limit", metavar="N", type=int, default=10, help="how many, default 10")
+        listing.add_argument("--all-pages", action="store_true", help="the whole list, --limit at a time")
         listing.add_argument("--explain", action="store_true", help="also sources and reasons")
         listing.add_argument("--ids", action="store_true", help="also item ids")
 

@@ -62,17 +62,31 @@ def ask_of(request: RecommendRequest, *, now: int) -> Ask:
     )
 
 
-def similar_ask_of(request: SimilarItemsRequest, *, now: int) -> Ask:
-    """SimilarItems is serving config ``similar`` with the item as the page's context."""
-    return Ask(
-        user_id=request.user_id or request.visitor_id,
-        serving_config=SIMILAR,
-        limit=min(request.page_size, LARGEST_PAGE),
-        exclude_item_ids=tuple(request.exclude_item_ids),
-        context_item_ids=(request.item_id,),
-        at=seconds_of(request.at) if request.HasField("at") else now,
-        include_out_of_stock=request.include_out_of_stock,
-    )
+def as_recommend(request: RecommendRequest | SimilarItemsRequest) -> RecommendRequest:
+    """The same question to Recommend: SimilarItems is serving config ``similar`` with the item as context."""
+    if isinstance(request, RecommendRequest):
+        return request
+    same = RecommendRequest(serving_config=SIMILAR, context_item_ids=[request.item_id] if request.item_id else [])
+    for field, value in request.ListFields():
+        if field.name == "item_id":
+            continue
+        if field.message_type or field.is_repeated:
+            getattr(same, field.name).MergeFrom(value)
+        else:
+            setattr(same, field.name, value)
+    return same
+
+
+def normalised(request: RecommendRequest, query: Query) -> RecommendRequest:
+    """``request``, resolved to ``query``, with every default that decides the answer filled in."""
+    whole = RecommendRequest()
+    whole.CopyFrom(request)
+    whole.serving_config = query.config.name
+    whole.page_size = query.limit
+    whole.explain = request.explain or Explain.EXPLAIN_NONE
+    if not request.HasField("at"):
+        whole.at.seconds = query.at
+    return whole
 
 
 def seconds_of(time: Timestamp) -> int:

@@ -1,4 +1,4 @@
-"""The only mutable cell for models: which snapshot answers now."""
+"""The only mutable cell for models: which snapshot answers now, and those that lists begun before may go on with."""
 
 from __future__ import annotations
 
@@ -25,15 +25,30 @@ class Serving:
         return cls(snapshot, snapshot.manifest, since_s)
 
 
+# A list can be continued for this long after its snapshot was replaced.
+KEPT_S = 30 * 60.0
+# Each costs its memory: of many that came quickly after each other only the last are kept.
+MOST_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """A snapshot that was served until ``until_s`` (monotonic seconds)."""
+
+    serving: Serving
+    until_s: float
+
+
 class Live:
     """Holds what is being served. Reading and replacing are single assignments, so no lock is needed.
 
-    A request calls ``get`` once and keeps what it got: its answer names one version, and the old snapshot's memory is
-    given back when the last request that holds it ends.
+    A request takes what it answers from once and keeps it: its answer names one version. An old snapshot's memory is
+    given back when it is forgotten and the last request that holds it ends. One thread alone replaces and forgets.
     """
 
     def __init__(self, absence: RecsysError) -> None:
         self._serving: Serving | None = None
+        self._replaced: tuple[_Replaced, ...] = ()
         self._absence = absence
 
     def get(self) -> Serving:
@@ -49,9 +64,24 @@ class Live:
         serving = self._serving
         return None if serving is None else serving.snapshot.version
 
+    def before(self, version: str) -> Serving | None:
+        """What was being served as ``version`` until lately; None when it was not, or is forgotten."""
+        return next((old.serving for old in self._replaced if old.serving.snapshot.version == version), None)
+
     def swap(self, serving: Serving) -> None:
         """Serve ``serving`` from the next request on."""
+        now, version = self._serving, serving.snapshot.version
+        kept = self._replaced
+        if now is not None and now.snapshot.version != version:
+            kept = (_Replaced(now, serving.since_s), *kept)
+        # What was served is kept before it is replaced: a request finds it in one place or the other.
+        self._replaced = kept
         self._serving = serving
+        self._replaced = tuple(old for old in kept if old.serving.snapshot.version != version)[:MOST_KEPT]
+
+    def forget(self, now_s: float) -> None:
+        """Let go of what was replaced ``KEPT_S`` or longer before ``now_s`` (monotonic seconds)."""
+        self._replaced = tuple(old for old in self._replaced if now_s - old.until_s < KEPT_S)
 
     def explain_absence(self, absence: RecsysError) -> None:
         """Let ``get`` raise ``absence`` while nothing has been loaded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from protos.recommender.v1.recommendation_service_pb2 import (
     BatchRecommendRequest,
@@ -12,14 +12,16 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     SimilarItemsRequest,
 )
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceServicer
-from recsys.ask import Ask, Resolved, resolve
 from recsys.errors import RecsysError
-from recsys.model import Snapshot
 from recsys.query import Recommendation
+from server.attribution import Attributions
 from server.calls import Call, rpc
-from server.clock import Clock
-from server.conversion import Shape, ask_of, response_of, shape_of, similar_ask_of
+from server.clock import Clock, wall_time
+from server.conversion import DEFAULT_SERVING_CONFIG
 from server.live import Live
+from server.page_tokens import PageTokens, refused
+from server.questions import Page, Question
+from server.sealing import key_of, new_key
 from server.statuses import status_of
 from server.validation import check
 
@@ -27,38 +29,30 @@ from server.validation import check
 BATCH_PART = 32
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A request of a batch that can be answered: its position, its query and the shape of its answer."""
-
-    position: int
-    resolved: Resolved
-    shape: Shape
-
-
 class Recommendations(RecommendationServiceServicer):
-    """Answers from whatever ``live`` holds; ``clock`` says what "now" is for requests that name no time."""
+    """Answers from whatever ``live`` holds; ``clock`` says what "now" is for requests that name no time.
 
-    def __init__(self, live: Live, clock: Clock) -> None:
+    key: what tokens are sealed with, one of its own when there is none · now: the time in epoch seconds for tokens.
+    """
+
+    def __init__(
+        self, live: Live, clock: Clock, *, key: bytes | None = None, now: Callable[[], int] = wall_time
+    ) -> None:
+        key = key or key_of(new_key())
         self._live = live
         self._clock = clock
+        self._pages = PageTokens(key, now)
+        self._attributions = Attributions(key, now)
 
     @rpc
     def Recommend(self, request: RecommendRequest, call: Call) -> RecommendResponse:
         """The list for one user."""
-        check(request)
-        call.note(labels=dict(request.labels))
-        serving = self._live.get()
-        return self._answer(serving.snapshot, ask_of(request, now=self._clock(serving)), shape_of(request), call)
+        return self._one(request, call)
 
     @rpc
     def SimilarItems(self, request: SimilarItemsRequest, call: Call) -> RecommendResponse:
         """Items like ``request.item_id``."""
-        check(request)
-        call.note(labels=dict(request.labels))
-        serving = self._live.get()
-        ask = similar_ask_of(request, now=self._clock(serving))
-        return self._answer(serving.snapshot, ask, shape_of(request), call)
+        return self._one(request, call)
 
     @rpc
     def BatchRecommend(self, request: BatchRecommendRequest, call: Call) -> BatchRecommendResponse:
@@ -67,45 +61,66 @@ class Recommendations(RecommendationServiceServicer):
         check(request)
         serving = self._live.get()
         snapshot = serving.snapshot
-        now = self._clock(serving)
         entries = [BatchRecommendResponse.Entry() for _ in request.requests]
-        wanted = []
-        for position, one in enumerate(request.requests):
+        wanted: list[tuple[BatchRecommendResponse.Entry, Question]] = []
+        now = self._clock(serving)
+        n_failed = 0
+        for entry, one in zip(entries, request.requests, strict=True):
             try:
-                check(one)
-                resolved = resolve(ask_of(one, now=now), snapshot)
+                question = Question.of(self._page_of_batch(one, snapshot.version), serving, lambda _: now)
             except RecsysError as error:
-                entries[position].status.CopyFrom(status_of(error, call.request_id))
+                entry.status.CopyFrom(status_of(error, call.request_id))
+                n_failed += 1
             else:
-                wanted.append(_Wanted(position, resolved, shape_of(one)))
-        recommendations = []
+                if one.validate_only:
+                    entry.response.CopyFrom(question.checked(call.request_id))
+                else:
+                    wanted.append((entry, question))
+        recommendations: list[Recommendation] = []
+        n_results = 0
         for start in range(0, len(wanted), BATCH_PART):
             call.check_deadline()
             part = wanted[start : start + BATCH_PART]
-            answers = snapshot.pipeline.recommend_many([each.resolved.query for each in part])
+            answers = snapshot.pipeline.recommend_many([question.query for _, question in part])
             recommendations += answers
-            for answered, recommendation in zip(part, answers, strict=True):
-                response = _response(snapshot, answered.resolved, recommendation, answered.shape, call)
-                entries[answered.position].response.CopyFrom(response)
+            for (entry, question), answer in zip(part, answers, strict=True):
+                entry.response.CopyFrom(self._response(question, answer, call))
+                n_results += len(entry.response.results)
         call.note(
             snapshot=snapshot.version,
-            n_failed=len(request.requests) - len(wanted),
-            n_users_known=sum(each.resolved.query.user is not None for each in wanted),
-            n_results=sum(len(recommendation.slate) for recommendation in recommendations),
+            n_failed=n_failed,
+            n_users_known=sum(question.query.user is not None for _, question in wanted),
+            n_results=n_results,
         )
         call.note_stages(recommendations)
         return BatchRecommendResponse(responses=entries, snapshot_version=snapshot.version)
 
-    def _answer(self, snapshot: Snapshot, ask: Ask, shape: Shape, call: Call) -> RecommendResponse:
-        call.note(snapshot=snapshot.version, serving_config=ask.serving_config)
-        resolved = resolve(ask, snapshot)
-        recommendation = snapshot.pipeline.recommend(resolved.query)
-        call.note(user_known=resolved.query.user is not None, n_results=len(recommendation.slate))
+    def _page_of_batch(self, request: RecommendRequest, version: str) -> Page:
+        page = Page.of(request, self._pages)
+        if page.version not in (None, version):
+            raise refused(
+                f"page_token belongs to snapshot {page.version}, but a batch is answered from the one being served, "
+                f"{version}: continue the list by Recommend, or begin it again"
+            )
+        return page
+
+    def _one(self, request: RecommendRequest | SimilarItemsRequest, call: Call) -> RecommendResponse:
+        page = Page.of(request, self._pages)
+        call.note(labels=dict(request.labels), platform=request.platform, n_shown_before=len(page.shown))
+        serving = page.serving(self._live)
+        name = page.request.serving_config or DEFAULT_SERVING_CONFIG
+        call.note(snapshot=serving.snapshot.version, serving_config=name)
+        question = Question.of(page, serving, self._clock)
+        call.note(user_known=question.query.user is not None)
+        if request.validate_only:
+            return question.checked(call.request_id)
+        recommendation = question.snapshot.pipeline.recommend(question.query)
+        response = self._response(question, recommendation, call)
+        call.note(n_results=len(response.results))
         call.note_stages([recommendation])
-        return _response(snapshot, resolved, recommendation, shape, call)
+        return response
 
-
-def _response(
-    snapshot: Snapshot, resolved: Resolved, recommendation: Recommendation, shape: Shape, call: Call
-) -> RecommendResponse:
-    return response_of(snapshot, resolved, recommendation, shape=shape, request_id=call.request_id)
+    def _response(self, question: Question, recommendation: Recommendation, call: Call) -> RecommendResponse:
+        return question.answered(
+            recommendation, request_id=call.request_id, tokens=self._pages, attributions=self._attributions
+        )

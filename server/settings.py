@@ -16,6 +16,7 @@ from server.tls import TlsFiles
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 MASK = "********"
 OFF = "off"
+NEW_KEY = "a new key"
 _PATHS = ("compiled_cache", "tls_cert", "tls_key", "tls_client_ca", "tokens")
 
 
@@ -29,7 +30,8 @@ class Settings:
     how often to look for a new snapshot · max_concurrent: calls a worker takes on before it refuses more · grace_s:
     how long running calls may take to finish at the end · compiled_cache: folder of compiled rankers, None: LightGBM
     scores · tls_cert, tls_key: both or neither, PEM files · tls_client_ca: PEM file, clients must present a
-    certificate of it · tokens: file of the bearer tokens that are let in, None: everybody is.
+    certificate of it · tokens: file of the bearer tokens that are let in, None: everybody is · token_key: what page and
+    attribution tokens are sealed with, or @file, "": a new key each start.
     """
 
     snapshots: Path
@@ -48,6 +50,7 @@ class Settings:
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
     tokens: Path | None = None
+    token_key: str = ""
 
     @property
     def tls(self) -> TlsFiles | None:
@@ -65,10 +68,15 @@ class Settings:
         """The same settings at another port."""
         return replace(self, port=port)
 
+    def sealed_with(self, token_key: str) -> Settings:
+        """The same settings with the key itself in place of its file or of none."""
+        return replace(self, token_key=token_key)
+
     def lines(self) -> list[str]:
         """Readable lines, one a setting, secrets masked."""
         shown = {name: OFF if value is None else value for name, value in asdict(self).items()}
         shown["verify_key"] = _masked(self.verify_key)
+        shown["token_key"] = _masked(self.token_key) or NEW_KEY
         return [f"{name:<15} {value}" for name, value in shown.items()]
 
     def to_json(self) -> str:
@@ -92,6 +100,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     values = {name: flags[name] if flags[name] is not None else environment.get(_variable(name)) for name in flags}
     if values["verify_key"] == "":
         raise InputError("RECSYS_VERIFY_KEY is set but empty: unset it to accept unsigned snapshots, or give the key")
+    if values["token_key"] == "":
+        raise InputError("RECSYS_TOKEN_KEY is set but empty: unset it to have a new key drawn, or give the key")
+    if flags["token_key"] is not None and not flags["token_key"].startswith("@"):
+        raise InputError("--token-key must be @FILE: process lists show what stands on a command line")
     if not values["snapshots"]:
         raise InputError("--snapshots DIR (or RECSYS_SNAPSHOTS) is required")
     host, port = _address("--address", values["address"] or DEFAULT_ADDRESS)
@@ -118,6 +130,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         max_concurrent=_number("--max-concurrent", values["max_concurrent"], default=256, lowest=1, highest=10**6),
         grace_s=_seconds("--grace-s", values["grace_s"], default=30.0, lowest=0.0),
         compiled_cache=_cache(values["compiled_cache"], environment),
+        token_key=values["token_key"] or "",
         **files,
     )
 
@@ -147,6 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls-key", metavar="FILE", help="PEM: the certificate's key, without a passphrase")
     parser.add_argument("--tls-client-ca", metavar="FILE", help="PEM: clients must present a certificate of this CA")
     parser.add_argument("--tokens", metavar="FILE", help="who may call, a line each: sha256-hex role[,role] name")
+    parser.add_argument(
+        "--token-key",
+        metavar="@FILE",
+        help="what page and attribution tokens are sealed with, the same for all servers behind one address: 64 hex "
+        "digits or more; default a new key each start",
+    )
     parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
     parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")
     parser.add_argument("--grace-s", metavar="S", help="seconds that running calls get to finish, default 30")

@@ -5,6 +5,7 @@ One table instead of protovalidate: the rules cost the same microseconds, and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -24,9 +25,11 @@ from protos.recommender.v1.snapshot_service_pb2 import (
     ListUserIdsRequest,
 )
 from recsys.errors import InvalidRequest, Violation
+from server.page_tokens import LONGEST_PAGE_TOKEN
 
 LONGEST_ID = 128
 LONGEST_TOKEN = 512
+LONGEST_PLATFORM = 32
 LARGEST_BATCH = 256
 MOST_EXCLUDED = 1000
 MOST_CONTEXT = 100
@@ -35,6 +38,8 @@ LONGEST_LABEL_KEY = 64
 LONGEST_LABEL_VALUE = 128
 # 1970-01-01 and the last second of 2100, UTC.
 EARLIEST_AT, LATEST_AT = 0, 4_133_980_799
+
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Rule = Callable[[str, Any], Iterator[Violation]]
 
@@ -58,6 +63,16 @@ def _text(longest: int, *, required: bool = False) -> Rule:
             yield Violation(field, f"{field} must not be empty")
         elif len(value) > longest:
             yield Violation(field, f"{field} must be at most {longest} characters, got {len(value)}")
+
+    return rule
+
+
+def _slug(longest: int) -> Rule:
+    def rule(field: str, value: str) -> Iterator[Violation]:
+        if len(value) > longest:
+            yield Violation(field, f"{field} must be at most {longest} characters, got {len(value)}")
+        elif value and not _SLUG.fullmatch(value):
+            yield Violation(field, f'{field} must be letters, digits, ".", "_" and "-" after a letter or digit')
 
     return rule
 
@@ -118,6 +133,9 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
         "include_out_of_stock": _free,
         "explain": _explain,
         "at": _time,
+        "page_token": _text(LONGEST_PAGE_TOKEN),
+        "platform": _slug(LONGEST_PLATFORM),
+        "validate_only": _free,
         "labels": _labels,
         "return_items": _free,
     },
@@ -130,6 +148,9 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
         "include_out_of_stock": _free,
         "explain": _explain,
         "at": _time,
+        "page_token": _text(LONGEST_PAGE_TOKEN),
+        "platform": _slug(LONGEST_PLATFORM),
+        "validate_only": _free,
         "labels": _labels,
         "return_items": _free,
     },
@@ -145,7 +166,13 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
 
 def check(request: Message) -> None:
     """Nothing when ``request`` keeps all rules; else InvalidRequest with every violation, in the table's order."""
-    rules = RULES[type(request)]
-    violations = [found for field, rule in rules.items() for found in rule(field, getattr(request, field))]
+    violations = broken_rules(request)
     if violations:
         raise InvalidRequest(violations)
+
+
+def broken_rules(request: Message, *, given_only: bool = False) -> list[Violation]:
+    """Every violation, in the table's order; ``given_only``: what was left out is not missed."""
+    rules = RULES[type(request)]
+    given = {field.name for field, _ in request.ListFields()} if given_only else rules.keys()
+    return [found for field, rule in rules.items() if field in given for found in rule(field, getattr(request, field))]

@@ -72,7 +72,7 @@ class Watcher:
             self._thread.join()
 
     def look(self) -> None:
-        """One look at CURRENT, and the swap if it names another version that loads."""
+        """One look at CURRENT, and the swap if it names another version that loads; old ones are forgotten in time."""
         with self.turn:
             self._look()
 
@@ -93,6 +93,7 @@ class Watcher:
             self._on_serving(version)
 
     def _look(self) -> None:
+        self._live.forget(self._now_s())
         try:
             version = self._store.current()
         except SnapshotError as error:

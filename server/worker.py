@@ -38,6 +38,7 @@ from server.live import Live
 from server.log import configure
 from server.recommendation import Recommendations
 from server.reread import Reread
+from server.sealing import key_of
 from server.settings import Settings
 from server.snapshots import Snapshots
 from server.tokens import read_tokens
@@ -118,7 +119,9 @@ class Worker:
         stopped.wait()
 
     def _add_services(self) -> None:
-        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock])
+        token_key = self._settings.token_key
+        key = key_of(key_text(token_key)) if token_key else None
+        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock], key=key)
         recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
         snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher))
         snapshot_grpc.add_SnapshotServiceServicer_to_server(snapshots, self._server)

@@ -111,3 +111,25 @@ def test_a_page_longer_than_all_sources_together_is_filled_from_popularity(board
     assert len(shown - not_owned) == 1
     assert len(board.pipeline.recommend(replace(query, limit=2)).slate) == 2
     assert len(board.pipeline.retrieve(replace(query, limit=2))[0]) == 2
+
+
+def test_what_fills_a_page_follows_what_was_proposed_and_does_not_reorder_it(
+    world: Callable[..., Snapshot], query_of: QueryOf
+) -> None:
+    n_items = 260
+    rng = np.random.default_rng(3)
+    pairs = np.unique(np.column_stack([rng.integers(0, 40, 900), rng.integers(0, n_items, 900)]), axis=0)
+    events = [(user, item, 1) for user, item in pairs.tolist()]
+    wide = world(events, n_users=40, n_items=n_items)
+    # Two sources that disagree, so that a place from popularity would move items of the other one.
+    depths = (Depth("history", 30), Depth("als", 20, Scope.NEW), Depth("popular", 10, Scope.NEW))
+    shallow = ServingConfig("home", depths)
+    query = replace(query_of(wide, "u00"), config=shallow)
+    n_proposed = len(wide.pipeline.retrieve(replace(query, limit=1))[0])
+
+    longest = wide.pipeline.recommend(replace(query, limit=n_items)).slate
+    for limit in (n_proposed - 1, n_proposed, n_proposed + 1, n_proposed + 100, n_proposed + 101):
+        page = wide.pipeline.recommend(replace(query, limit=limit)).slate
+        assert page.items.tolist() == longest.items.tolist()[:limit]
+        assert page.scores.tobytes() == longest.scores[:limit].tobytes()
+    assert n_proposed + 101 < len(longest) == len(set(longest.items.tolist()))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.arrays import frozen
-from recsys.query import EMPTY_HISTORY, History, Hits
+from recsys.query import EMPTY_HISTORY, History, Hits, Provenance, Recommendation, Slate
 
 DAY = 86_400
 
@@ -81,3 +81,16 @@ def test_a_frozen_array_cannot_be_written_but_its_source_can() -> None:
         view[0] = 9
     source[0] = 9
     assert view.tolist() == [9, 2, 3]
+
+
+def test_a_recommendation_without_some_items_keeps_order_scores_and_provenance_together() -> None:
+    slate = Slate(frozen([4, 2, 9, 7], np.int32), frozen([0.9, 0.7, 0.4, 0.1], np.float32))
+    ranks = np.array([[0, np.nan], [1, 5], [2, 6], [np.nan, 7]], np.float32)
+    answer = Recommendation(slate, (), Provenance(("a", "b"), ranks / 2, ranks), ("c",), ("w",))
+
+    left = answer.without((8, 2, 4), limit=1)
+
+    assert (left.slate.items.tolist(), left.slate.scores.tolist()) == ([9], [np.float32(0.4)])
+    assert (left.provenance.ranks.tolist(), left.provenance.scores.tolist()) == ([[2, 6]], [[1, 3]])
+    assert (left.failed_sources, left.warnings) == (("c",), ("w",))
+    assert answer.without((), limit=9).slate.items.tolist() == [4, 2, 9, 7]

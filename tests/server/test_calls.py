@@ -102,6 +102,7 @@ def test_a_request_is_one_line_with_stages_and_labels_and_without_the_user(
 ) -> None:
     stub = RecommendationServiceStub(channel)
     request = pb.RecommendRequest(user_id="user-03", visitor_id="cookie-77", labels={"page": "start"}, page_size=4)
+    request.platform = "mini-program"
     with caplog.at_level(logging.INFO):
         response = stub.Recommend(request)
         stub.BatchRecommend(pb.BatchRecommendRequest(requests=[request, request]))
@@ -111,7 +112,7 @@ def test_a_request_is_one_line_with_stages_and_labels_and_without_the_user(
     one, batch, refused = lines(caplog)
     assert (one["method"], one["code"], one["n_results"], one["user_known"]) == ("Recommend", "OK", 4, True)
     assert (one["request_id"], one["snapshot"]) == (response.request_id, response.snapshot_version)
-    assert (one["serving_config"], one["labels"]) == ("home", {"page": "start"})
+    assert (one["serving_config"], one["labels"], one["platform"]) == ("home", {"page": "start"}, "mini-program")
     assert {"retrieve", "features", "rank"} <= set(one["stages"])
     assert all(stage["ms"] >= 0 for stage in one["stages"].values())
     assert (batch["n_requests"], batch["n_results"], batch["n_users_known"]) == (2, 8, 2)

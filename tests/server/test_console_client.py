@@ -50,6 +50,17 @@ def test_similar_items_are_listed(target: str, capsys: pytest.CaptureFixture[str
     assert len(re.findall(r"1-i\d\d", text)) == 4
 
 
+@pytest.mark.parametrize(("words", "n_items"), [(["recommend", "user-03", *AT], 59), (["similar", "1-i03"], 58)])
+def test_all_pages_are_one_list(
+    target: str, capsys: pytest.CaptureFixture[str], words: list[str], n_items: int
+) -> None:
+    text = shown(capsys, target, *words, "--ids", "--limit", "20", "--all-pages")
+
+    listed = re.findall(r"^ *(\d+) +(1-i\d\d)", text, re.MULTILINE)
+    assert [int(rank) for rank, _ in listed] == list(range(1, n_items + 1))
+    assert len({item for _, item in listed}) == n_items
+
+
 def test_status_says_what_is_served(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, target, "status")
 

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.recommender.v1.recommendation_service_pb2 import (
+    EXPLAIN_NONE,
     EXPLAIN_SUMMARY,
     SERVED_BY_CONTENT,
     SERVED_BY_PERSONALISED,
@@ -22,7 +23,7 @@ from recsys.arrays import frozen
 from recsys.ask import Ask, Resolved, resolve
 from recsys.model import Snapshot
 from recsys.query import Provenance, Recommendation, Slate
-from server.conversion import Shape, ask_of, response_of, seconds_of, shape_of, similar_ask_of
+from server.conversion import Shape, as_recommend, ask_of, normalised, response_of, seconds_of, shape_of
 
 NOW = 1_500_000_001
 
@@ -74,15 +75,50 @@ def test_an_at_of_1970_is_not_a_missing_one() -> None:
 
 def test_page_sizes_above_200_mean_200() -> None:
     assert ask_of(RecommendRequest(page_size=201), now=NOW).limit == 200
-    assert similar_ask_of(SimilarItemsRequest(item_id="i", page_size=10_000), now=NOW).limit == 200
+    assert ask_of(as_recommend(SimilarItemsRequest(item_id="i", page_size=10_000)), now=NOW).limit == 200
 
 
 def test_similar_items_is_the_serving_config_similar_with_the_item_as_context() -> None:
     request = SimilarItemsRequest(item_id="i", visitor_id="v", page_size=3, exclude_item_ids=["a"])
 
-    assert similar_ask_of(request, now=NOW) == Ask(
+    assert ask_of(as_recommend(request), now=NOW) == Ask(
         user_id="v", serving_config="similar", limit=3, exclude_item_ids=("a",), context_item_ids=("i",), at=NOW
     )
+
+
+def test_every_other_field_of_similar_items_is_the_one_of_the_same_name() -> None:
+    values = {
+        "item_id": "i",
+        "user_id": "u",
+        "visitor_id": "v",
+        "page_size": 3,
+        "exclude_item_ids": ["a", "b"],
+        "include_out_of_stock": True,
+        "explain": EXPLAIN_SUMMARY,
+        "at": Timestamp(seconds=5),
+        "page_token": "t",
+        "platform": "app",
+        "validate_only": True,
+        "labels": {"k": "v"},
+        "return_items": True,
+    }
+    request = SimilarItemsRequest(**values)
+    assert set(values) == set(SimilarItemsRequest.DESCRIPTOR.fields_by_name)
+
+    del values["item_id"]
+    assert as_recommend(request) == RecommendRequest(serving_config="similar", context_item_ids=["i"], **values)
+
+
+def test_normalised_names_every_default_and_asks_the_same(snapshot: Snapshot) -> None:
+    request = RecommendRequest(user_id="u", page_size=201)
+    query = resolve(ask_of(request, now=NOW), snapshot).query
+
+    whole = normalised(request, query)
+
+    assert (whole.serving_config, whole.page_size, whole.explain, whole.at.seconds) == ("home", 200, EXPLAIN_NONE, NOW)
+    assert ask_of(whole, now=0) == Ask(at=NOW, user_id="u", limit=200)
+    assert normalised(RecommendRequest(), query).page_size == 200
+    assert normalised(RecommendRequest(at=Timestamp(nanos=1)), query).at == Timestamp(nanos=1)
 
 
 @pytest.mark.parametrize(("nanos", "seconds"), [(0, 10), (1, 11), (999_999_999, 11)])

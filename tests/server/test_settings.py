@@ -138,7 +138,42 @@ def test_compiled_rankers_are_kept_in_the_users_cache_or_where_it_is_said_or_now
 
 
 def test_a_key_is_masked_where_settings_are_shown_and_kept_where_they_are_handed_on() -> None:
-    settings = parse(NEEDED, {"RECSYS_VERIFY_KEY": "hmac:c0ffee"})
+    settings = parse(NEEDED, {"RECSYS_VERIFY_KEY": "hmac:c0ffee", "RECSYS_TOKEN_KEY": "c0ffee" * 11})
 
     assert not any("c0ffee" in line for line in settings.lines())
     assert Settings.from_json(settings.to_json()) == settings
+
+
+def test_the_key_of_tokens_comes_from_a_file_or_a_variable_or_is_drawn() -> None:
+    given = parse([*NEEDED, "--token-key", "@/k"], {"RECSYS_TOKEN_KEY": "c0ffee" * 11})
+    assert given.token_key == "@/k"
+    assert any(line.split() == ["token_key", "@/k"] for line in given.lines())
+    assert any(line.split() == ["token_key", "a", "new", "key"] for line in parse(NEEDED, {}).lines())
+
+    sealed = given.sealed_with("c0ffee" * 11)
+    assert Settings.from_json(sealed.to_json()) == sealed
+    assert not any("c0ffee" in line for line in sealed.lines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "sentence"),
+    [
+        (
+            ["--token-key", "c0ffee"],
+            {},
+            "--token-key must be @FILE: process lists show what stands on a command line",
+        ),
+        (
+            [],
+            {"RECSYS_TOKEN_KEY": ""},
+            "RECSYS_TOKEN_KEY is set but empty: unset it to have a new key drawn, or give the key",
+        ),
+    ],
+)
+def test_a_key_of_tokens_that_others_would_see_or_that_is_empty_is_refused(
+    arguments: list[str], environment: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        parse([*NEEDED, *arguments], environment)
+
+    assert str(raised.value) == sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -10,12 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import grpc
 import pytest
 
-from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
+from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest, RecommendResponse
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.errors import InputError
 from server.credentials import Credentials
@@ -126,6 +128,62 @@ def test_workers_share_the_port_and_a_killed_one_is_replaced(run: Callable[..., 
     assert server.stop(signal.SIGINT) == 0
     for worker in (*workers, replacement):
         wait_for_end(worker)
+
+
+def test_a_list_begun_by_a_worker_that_died_goes_on_with_the_one_that_takes_its_place(
+    run: Callable[..., Server], snapshots: Path
+) -> None:
+    server = run("--snapshots", str(snapshots), "--clock", "snapshot")
+    address = server.until(r"listening on (\S+)")[1]
+    victim = server.served()
+
+    def page(token: str = "") -> RecommendResponse:
+        with grpc.insecure_channel(address) as channel:
+            request = RecommendRequest(user_id="" if token else "user-03", page_size=30, page_token=token)
+            return RecommendationServiceStub(channel).Recommend(request, timeout=30, wait_for_ready=True)
+
+    first = page()
+    os.kill(victim, signal.SIGKILL)
+    server.served()
+    second = page(first.next_page_token)
+
+    assert len({result.item_id for answer in (first, second) for result in answer.results}) == 59
+    assert second.next_page_token == ""
+    assert not any(first.next_page_token in line for line in server.lines)
+
+
+def test_two_workers_go_on_with_each_others_lists(run: Callable[..., Server], snapshots: Path) -> None:
+    server = run("--snapshots", str(snapshots), "--clock", "snapshot", "--workers", "2")
+    address = server.until(r"listening on (\S+)")[1]
+    for _ in range(2):
+        server.served()
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    token, requests = "", {}
+    # The kernel spreads connections: of forty, both workers get some but for one chance in 2^39.
+    for _ in range(40):
+        with grpc.insecure_channel(address, options=options) as channel:
+            request = RecommendRequest(user_id="user-03", page_size=1, page_token=token)
+            answer = RecommendationServiceStub(channel).Recommend(request, timeout=30)
+        requests[answer.request_id] = answer.results[0].item_id
+        token = answer.next_page_token
+    assert server.stop() == 0
+
+    lines = [json.loads(line) for line in server.errors.read_text().splitlines() if '"request_id"' in line]
+    worker_of = {line["request_id"]: line["worker"] for line in lines}
+    workers = [worker_of[id] for id in requests]
+    assert any(one != next_ for one, next_ in pairwise(workers))
+    assert len(set(requests.values())) == 40
+
+
+def test_the_key_of_tokens_is_read_before_anything_starts(run: Callable[..., Server], snapshots: Path) -> None:
+    key = snapshots.parent / "not-a-key"
+    key.write_text("c0ffee")
+    server = run("--snapshots", str(snapshots), "--token-key", f"@{key}")
+
+    assert server.process.wait(PATIENCE_S) == 2
+    said = server.errors.read_text()
+    assert "the key of --token-key must be at least 64 hex digits" in said
+    assert "c0ffee" not in said
 
 
 def test_workers_end_when_their_parent_is_killed(run: Callable[..., Server], snapshots: Path) -> None:

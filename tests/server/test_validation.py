@@ -50,6 +50,7 @@ def test_every_request_message_has_a_rule_for_each_of_its_fields() -> None:
         RecommendRequest(exclude_item_ids=["x" * 128] * 1000, context_item_ids=["x"] * 100),
         RecommendRequest(labels={str(i): "v" * 128 for i in range(63)} | {"k" * 64: ""}),
         RecommendRequest(at=Timestamp(seconds=0)),
+        RecommendRequest(platform="mini-program.2_A" + "a" * 16, page_token="t" * 8192, validate_only=True),
         RecommendRequest(at=Timestamp(seconds=4_133_980_799, nanos=999_999_999)),
         BatchRecommendRequest(),
         BatchRecommendRequest(requests=[RecommendRequest()] * 256),
@@ -86,6 +87,15 @@ def test_what_is_on_the_allowed_side_passes(request_: Message) -> None:
         ),
         ({"labels": {"": "v"}}, "labels", "keys of labels must have 1 to 64 characters, got 0"),
         ({"labels": {"k": "v" * 129}}, "labels.k", "labels.k must be at most 128 characters, got 129"),
+        ({"platform": "a" * 33}, "platform", "platform must be at most 32 characters, got 33"),
+        (
+            {"platform": "my app"},
+            "platform",
+            'platform must be letters, digits, ".", "_" and "-" after a letter or digit',
+        ),
+        ({"platform": "-a"}, "platform", 'platform must be letters, digits, ".", "_" and "-" after a letter or digit'),
+        ({"platform": "茶"}, "platform", 'platform must be letters, digits, ".", "_" and "-" after a letter or digit'),
+        ({"page_token": "t" * 8193}, "page_token", "page_token must be at most 8192 characters, got 8193"),
         ({"at": Timestamp(seconds=-1)}, "at", "at must be within the years 1970 to 2100, got -1 s"),
         (
             {"at": Timestamp(seconds=4_133_980_800)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from recsys.ask import Ask
 from recsys.errors import NoSnapshot, SchemaMismatch, SnapshotCorrupt, Unavailable
 from recsys.snapshot.signature import verify_key
 from recsys.snapshot.store import SnapshotStore
-from server.live import Live
+from server.live import KEPT_S, Live
 from server.watcher import FIRST_RETRY_S, LAST_RETRY_S, Watcher
 
 Publish = Callable[..., str]
@@ -158,18 +159,50 @@ def test_a_current_that_names_nothing_is_said_once_and_the_old_one_serves_on(
     assert [record.getMessage() for record in caplog.records] == ["no current snapshot"]
 
 
-def test_the_old_snapshots_memory_is_given_back_when_its_last_request_ends(tmp_path: Path, publish: Publish) -> None:
+def test_the_old_snapshots_memory_is_given_back_after_half_an_hour_when_its_last_request_ends(
+    tmp_path: Path, publish: Publish
+) -> None:
     old = publish(tmp_path, 1)
     follower = Follower(tmp_path)
     follower.look()
     request = follower.live.get()
     publish(tmp_path, 2)
-    follower.look()
+    follower.look(later_s=100.0)
+    follower.look(later_s=KEPT_S - 1)
+    assert follower.live.before(old) is not None
+    follower.look(later_s=1)
 
+    assert follower.live.before(old) is None
     assert mapped(tmp_path / old) > 0
     assert request.snapshot.answer(Ask(at=1_500_000_001, user_id="user-01", limit=3))
     del request
     assert mapped(tmp_path / old) == 0
+
+
+def test_of_snapshots_that_replace_each_other_quickly_the_last_two_are_kept(tmp_path: Path, publish: Publish) -> None:
+    follower = Follower(tmp_path)
+    versions = []
+    for seed in (1, 2, 3, 4):
+        versions.append(publish(tmp_path, seed))
+        follower.look()
+
+    assert [follower.live.before(version) is not None for version in versions] == [False, True, True, False]
+    SnapshotStore(tmp_path).roll_back()
+    follower.look()
+    # What is served again is no longer one of those before.
+    assert [follower.live.before(version) is not None for version in versions] == [False, True, False, True]
+
+
+def test_the_same_snapshot_with_other_rankers_replaces_itself(tmp_path: Path, publish: Publish) -> None:
+    version = publish(tmp_path, 1)
+    follower = Follower(tmp_path)
+    follower.look()
+    same = follower.live.get()
+
+    follower.live.swap(replace(same))
+
+    assert follower.live.get() is not same
+    assert follower.live.before(version) is None
 
 
 def test_an_absence_is_raised_afresh_with_its_own_kind() -> None:

@@ -85,7 +85,7 @@ Global___ServedBy: _TypeAlias = ServedBy  # noqa: Y015
 
 @_typing.final
 class RecommendRequest(_message.Message):
-    """One question. Field numbers 7 to 9, 13 to 15 and 20 to 24 are kept for paging, filters and live context."""
+    """One question. Field numbers 7 to 9 and 20 to 24 are kept for filters and live context."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -118,6 +118,9 @@ class RecommendRequest(_message.Message):
     INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     RETURN_ITEMS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
@@ -136,6 +139,19 @@ class RecommendRequest(_message.Message):
     """Also return what is out of stock. Default false."""
     explain: Global___Explain.ValueType
     """How much of the account to return. Default none."""
+    page_token: _builtins.str
+    """Continues a list: the `next_page_token` of its last page. No item comes twice. All arguments are those of the first
+    page: repeat them or leave them out; only page_size, labels, platform and validate_only may differ. Very many arguments
+    are not carried in a token, which then asks for them. At most 8192 characters. INVALID_ARGUMENT: not from this server,
+    older than 30 minutes, with other arguments, or of a snapshot that is no longer loaded (after a swap lists can be
+    continued for 30 minutes, though not in a batch, which has one snapshot). UNAVAILABLE: of one not loaded yet.
+    """
+    platform: _builtins.str
+    """Where the list is shown: "app", "web" … Copied to the server's log line. Empty, or letters, digits, ".", "_" and "-"
+    after a letter or digit. At most 32 characters.
+    """
+    validate_only: _builtins.bool
+    """Check everything that a live call checks and compute no answer: `normalised_request` of the response. Default false."""
     return_items: _builtins.bool
     """Fill `item` of every result. Default false."""
     @_builtins.property
@@ -170,12 +186,15 @@ class RecommendRequest(_message.Message):
         include_out_of_stock: _builtins.bool = ...,
         explain: Global___Explain.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        page_token: _builtins.str = ...,
+        platform: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         return_items: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context_item_ids", b"context_item_ids", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "return_items", b"return_items", "serving_config", b"serving_config", "user_id", b"user_id", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context_item_ids", b"context_item_ids", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "serving_config", b"serving_config", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,7 +276,9 @@ class RecommendResult(_message.Message):
     item_id: _builtins.str
     """The shop's id of the item."""
     score: _builtins.float
-    """Higher is better. Comparable within one response only. Ten by ten, results come in its order; variety decides which."""
+    """Higher is better. Comparable within one response only. Ten by ten, results come in its order; variety decides which.
+    What fills a list after all candidates follows by popularity, a hundred at a time in this order.
+    """
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceHit]:
         """Sources that returned the item, best rank first. Only with EXPLAIN_SUMMARY."""
@@ -289,17 +310,28 @@ Global___RecommendResult: _TypeAlias = RecommendResult  # noqa: Y015
 
 @_typing.final
 class RecommendResponse(_message.Message):
-    """The answer. Field numbers 2, 3 and 10 are kept for attribution_token, next_page_token and experiment."""
+    """The answer. Field number 10 is kept for experiment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTION_TOKEN_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MISSING_IDS_FIELD_NUMBER: _builtins.int
     SERVED_BY_FIELD_NUMBER: _builtins.int
     DEGRADED_REASONS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     SNAPSHOT_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NORMALISED_REQUEST_FIELD_NUMBER: _builtins.int
+    attribution_token: _builtins.str
+    """Names this answer to this server: send it back in events. Opaque, signed, without personal data. At most 1024
+    characters. Differs between equal calls.
+    """
+    next_page_token: _builtins.str
+    """Ask again with this page_token for what comes next. Empty when nothing does: after the last item that fits, or after
+    1000 items. Good for 30 minutes. At most 8192 characters. Differs between equal calls.
+    """
     served_by: Global___ServedBy.ValueType
     """What the answer as a whole rests on."""
     snapshot_version: _builtins.str
@@ -322,20 +354,27 @@ class RecommendResponse(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What a careful caller should know, one sentence each. Empty when there is nothing."""
 
+    @_builtins.property
+    def normalised_request(self) -> Global___RecommendRequest:
+        """Only with validate_only: the request with its defaults filled in and what its page_token stands for."""
+
     def __init__(
         self,
         *,
         results: _abc.Iterable[Global___RecommendResult] | None = ...,
+        attribution_token: _builtins.str = ...,
+        next_page_token: _builtins.str = ...,
         missing_ids: _abc.Iterable[_builtins.str] | None = ...,
         served_by: Global___ServedBy.ValueType = ...,
         degraded_reasons: _abc.Iterable[_builtins.str] | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         snapshot_version: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        normalised_request: Global___RecommendRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["normalised_request", b"normalised_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded_reasons", b"degraded_reasons", "missing_ids", b"missing_ids", "request_id", b"request_id", "results", b"results", "served_by", b"served_by", "snapshot_version", b"snapshot_version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "degraded_reasons", b"degraded_reasons", "missing_ids", b"missing_ids", "next_page_token", b"next_page_token", "normalised_request", b"normalised_request", "request_id", b"request_id", "results", b"results", "served_by", b"served_by", "snapshot_version", b"snapshot_version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,10 +498,13 @@ class SimilarItemsRequest(_message.Message):
     INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     RETURN_ITEMS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
-    """The item to start from. Required, at most 128 characters. Unknown is NOT_FOUND."""
+    """The item to start from. Required unless there is a page_token, at most 128 characters. Unknown is NOT_FOUND."""
     user_id: _builtins.str
     """The shop's id of the user, for ranking. Optional, at most 128 characters. Unknown is never an error."""
     visitor_id: _builtins.str
@@ -473,6 +515,12 @@ class SimilarItemsRequest(_message.Message):
     """Also return what is out of stock. Default false."""
     explain: Global___Explain.ValueType
     """How much of the account to return. Default none."""
+    page_token: _builtins.str
+    """Continues a list, as in RecommendRequest: item_id too is repeated or left out. At most 8192 characters."""
+    platform: _builtins.str
+    """Where the list is shown, as in RecommendRequest. At most 32 characters."""
+    validate_only: _builtins.bool
+    """As in RecommendRequest: `normalised_request` is then the RecommendRequest that asks the same. Default false."""
     return_items: _builtins.bool
     """Fill `item` of every result. Default false."""
     @_builtins.property
@@ -498,12 +546,15 @@ class SimilarItemsRequest(_message.Message):
         include_out_of_stock: _builtins.bool = ...,
         explain: Global___Explain.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        page_token: _builtins.str = ...,
+        platform: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         return_items: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "return_items", b"return_items", "user_id", b"user_id", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

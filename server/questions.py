@@ -1,0 +1,125 @@
+"""From a request to the one page it asks for: checked, continued where it carries a page token, resolved to a query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import monotonic
+
+from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest, RecommendResponse, SimilarItemsRequest
+from recsys.ask import Resolved, resolve
+from recsys.errors import InvalidRequest, Unavailable
+from recsys.model import Snapshot
+from recsys.query import Query, Recommendation
+from server.attribution import Attributions
+from server.conversion import Shape, as_recommend, ask_of, normalised, response_of, shape_of
+from server.live import Live, Serving
+from server.page_tokens import PageTokens, continued, refused
+from server.validation import broken_rules, check
+
+# Candidates are some hundreds; what fills a list beyond them is the same for everyone and ends here.
+LONGEST_LIST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is asked for: the arguments as they hold, the items already shown (by number), and of which snapshot.
+
+    version: None for the one being served · age_s: seconds since the page token was given out.
+    """
+
+    request: RecommendRequest
+    shown: tuple[int, ...] = ()
+    version: str | None = None
+    age_s: int = 0
+
+    @classmethod
+    def of(cls, request: RecommendRequest | SimilarItemsRequest, tokens: PageTokens) -> Page:
+        """The page that ``request`` asks for. InvalidRequest with every broken rule, those of its token too."""
+        given = as_recommend(request)
+        if not request.page_token:
+            check(request)
+            return cls(given)
+        violations = broken_rules(request, given_only=True)
+        if not any(violation.field == "page_token" for violation in violations):
+            try:
+                continuation = tokens.opened(request.page_token)
+                whole = continued(continuation, given)
+            except InvalidRequest as error:
+                violations += error.violations
+        if violations:
+            raise InvalidRequest(violations)
+        return cls(whole, continuation.shown, continuation.version, continuation.age_s)
+
+    def serving(self, live: Live) -> Serving:
+        """The snapshot to answer from. InvalidRequest when it is gone, Unavailable when it is not there yet."""
+        now = live.get()
+        if self.version is None or self.version == now.snapshot.version:
+            return now
+        before = live.before(self.version)
+        if before is not None:
+            return before
+        if self.age_s < monotonic() - now.since_s:
+            # Given out since this process last changed its snapshot: another one was faster.
+            raise Unavailable
+        raise refused(f"page_token belongs to snapshot {self.version}, which is no longer loaded: begin the list again")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One page, resolved against ``snapshot``: ``resolved`` counts its own items, ``query`` those before it too."""
+
+    snapshot: Snapshot
+    page: Page
+    resolved: Resolved
+    request: RecommendRequest
+    shape: Shape
+
+    @classmethod
+    def of(cls, page: Page, serving: Serving, now: Callable[[Serving], int]) -> Question:
+        """Errors as ``resolve``."""
+        snapshot = serving.snapshot
+        resolved = resolve(ask_of(page.request, now=now(serving)), snapshot)
+        request = normalised(page.request, resolved.query)
+        n_left = LONGEST_LIST - len(page.shown)
+        if resolved.query.limit > n_left:
+            warning = f"the list ends here: it has at most {LONGEST_LIST} items"
+            resolved = replace(
+                resolved, query=replace(resolved.query, limit=n_left), warnings=(*resolved.warnings, warning)
+            )
+        return cls(snapshot, page, resolved, request, shape_of(page.request))
+
+    @property
+    def query(self) -> Query:
+        """The list up to the end of the page, and one item more, which tells whether it goes on."""
+        return replace(self.resolved.query, limit=len(self.page.shown) + self.resolved.query.limit + 1)
+
+    def checked(self, request_id: str) -> RecommendResponse:
+        """What validate_only answers."""
+        return RecommendResponse(
+            missing_ids=dict.fromkeys(self.resolved.missing_ids),
+            warnings=self.resolved.warnings,
+            snapshot_version=self.snapshot.version,
+            request_id=request_id,
+            normalised_request=self.request,
+        )
+
+    def answered(
+        self, whole: Recommendation, *, request_id: str, tokens: PageTokens, attributions: Attributions
+    ) -> RecommendResponse:
+        """The page out of the answer to ``query``, with its tokens."""
+        version, limit = self.snapshot.version, self.resolved.query.limit
+        # Not the rows behind so many others: a list that changed, for a source fails, still shows no item twice.
+        left = whole.without(self.page.shown, limit=limit + 1)
+        new = left.without((), limit=limit)
+        response = response_of(self.snapshot, self.resolved, new, shape=self.shape, request_id=request_id)
+        shown = (*self.page.shown, *new.slate.items.tolist())
+        if len(left.slate) > limit and len(shown) < LONGEST_LIST:
+            response.next_page_token = tokens.issue(version=version, shown=shown, request=self.request)
+        response.attribution_token = attributions.issue(
+            snapshot_version=version,
+            serving_config=self.request.serving_config,
+            request_id=request_id,
+            served_by=response.served_by,
+        )
+        return response
