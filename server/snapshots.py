@@ -24,8 +24,8 @@ from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceServi
 from recsys.snapshot.store import SnapshotStore
 from server.activation import Activation
 from server.calls import Call, rpc
-from server.live import Live
 from server.listing_tokens import snapshots_last, snapshots_token, users_position, users_token
+from server.live import Live
 from server.snapshot_messages import config_message, current_of, snapshot_message, timestamp
 from server.validation import check
 
