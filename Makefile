@@ -60,9 +60,10 @@ proto: setup  ## regenerate the protobuf code
 	$(PROTOC) --python_out=. --mypy_out=. $(PROTOS)/*.proto
 	$(PROTOC) --grpc_python_out=. --mypy_grpc_out=. $(PROTOS)/*_service.proto
 
-bench: setup  ## measure the server beside an echo of the same bytes, and features; writes bench/*.json
+bench: setup  ## measure the server beside an echo of the same bytes, features, explanations; writes bench/*.json
 	@$(BIN)/python tests/benchmarks/bench_serving.py $(DEMO)/snapshots --json bench/serving.json
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_features.py $(DEMO)/snapshots --json bench/features.json
+	@$(BIN)/python tests/benchmarks/bench_explain.py $(DEMO)/snapshots --json bench/explain.json
 
 bench-diversity: setup  ## what variety and coverage cost in accuracy; writes bench/diversity/curve.json and .svg
 	@$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data

@@ -16,10 +16,16 @@ from recsys.ids import IdMap
 from recsys.query import Query, narrowed
 from recsys.serving import Scope, ServingConfig
 
+# Dividing one score among the features costs milliseconds.
+MOST_DIVIDED = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a caller may say. ``limit`` 0 means the serving config's page size; ``at`` is "now" in epoch seconds."""
+    """What a caller may say. ``limit`` 0 means the serving config's page size; ``at`` is "now" in epoch seconds.
+
+    divide_scores: scores will be divided among the features, so there are ``MOST_DIVIDED`` items at most.
+    """
 
     at: int
     user_id: str = ""
@@ -28,6 +34,7 @@ class Ask:
     exclude_item_ids: tuple[str, ...] = ()
     context_item_ids: tuple[str, ...] = ()
     include_out_of_stock: bool = False
+    divide_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +83,18 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     allowed = _allowed(known.catalogue, ask.include_out_of_stock, exclude, config.scope, owned)
     if config.needs_context:
         allowed[context] = False
+    limit = ask.limit or config.page_size
     query = Query(
         user_id=ask.user_id,
         user=user,
         history=history,
         allowed=frozen(allowed, np.bool_),
         owned=owned,
-        limit=ask.limit or config.page_size,
+        limit=min(limit, MOST_DIVIDED) if ask.divide_scores else limit,
         at=ask.at,
         config=config,
         context_items=context,
+        keep_features=ask.divide_scores,
     )
     warnings = []
     if ask.at <= known.last_event_at:

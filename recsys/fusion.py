@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
 from recsys.arrays import Float32, Float64
 from recsys.errors import SnapshotCorrupt
 from recsys.features.profile import PROFILE
-from recsys.ranker import Ranker, RankFusion
+from recsys.ranker import Additive, Ranker, RankFusion, placed
 
 FOREST, STACKED, LINEAR, RECIPROCAL_RANK, SOURCE = "forest", "stacked", "linear", "reciprocal-rank", "source"
 # How fast a place loses worth in the weighted fusion: the tenth place counts half of the first.
 HALF_PLACE = 10.0
 FARTHEST = 5.0
+
+AnyRanker = TypeVar("AnyRanker", bound=Ranker, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class LinearFusion:
         scaled = np.clip((values - np.array(self.centres)) / np.array(self.scales), -FARTHEST, FARTHEST)
         return np.nan_to_num(np.where(ranks, 1.0 / (1.0 + values / HALF_PLACE), scaled), nan=0.0)
 
-    def bound(self, feature_names: Sequence[str]) -> Ranker:
+    def bound(self, feature_names: Sequence[str]) -> Additive:
         """The ranker over features of those names. SnapshotCorrupt when one it weighs is missing."""
         return _Linear(self, columns_of(self.names, feature_names))
 
@@ -51,19 +53,31 @@ class _Linear:
 
     def score(self, features: Float32) -> Float64:
         # A sum row by row, not a matrix product, whose last bits depend on how many rows there are.
-        scores: Float64 = (self.fusion.inputs(features, self.columns) * np.array(self.fusion.weights)).sum(axis=1)
+        scores: Float64 = self._terms(features).sum(axis=1)
         return scores
+
+    def contributions(self, features: Float32) -> Float64:
+        """Each weighted term in the column it is made of."""
+        return placed(self._terms(features), self.columns, features.shape[1])
+
+    def _terms(self, features: Float32) -> Float64:
+        terms: Float64 = self.fusion.inputs(features, self.columns) * np.array(self.fusion.weights)
+        return terms
 
 
 @dataclass(frozen=True, slots=True)
-class _Stacked:
+class _Stacked(Generic[AnyRanker]):
     """The mean of two models' log-odds."""
 
-    forest: Ranker
-    linear: Ranker
+    forest: AnyRanker
+    linear: Additive
 
     def score(self, features: Float32) -> Float64:
         return 0.5 * (self.forest.score(features) + self.linear.score(features))
+
+    def contributions(self: _Stacked[Additive], features: Float32) -> Float64:
+        """Half of what each adds."""
+        return 0.5 * (self.forest.contributions(features) + self.linear.contributions(features))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +88,32 @@ class _SourceOrder:
 
     rank: int
     closeness: int | None
-    others: Ranker
+    others: Additive
 
     def score(self, features: Float32) -> Float64:
         by_rank = 1.0 / (1.0 + features[:, self.rank].astype(np.float64))
         known = by_rank
         if self.closeness is not None:
-            score = features[:, self.closeness].astype(np.float64)
             # Bounded, so that nothing known is below what is not; equal scores are told apart by what it returned.
-            known = 1.0 + score / (1.0 + np.abs(score)) + 1e-9 * np.nan_to_num(by_rank, nan=0.0)
+            known = 1.0 + self._bounded(features, self.closeness) + 1e-9 * np.nan_to_num(by_rank, nan=0.0)
         return np.where(np.isnan(known), self.others.score(features) - 1.0, known)
+
+    def contributions(self, features: Float32) -> Float64:
+        """Its score and its rank, and for what it does not know the others' terms; constants are the bias."""
+        by_rank = 1.0 / (1.0 + features[:, [self.rank]].astype(np.float64))
+        terms, columns, bias = by_rank, [self.rank], 0.0
+        if self.closeness is not None:
+            bounded = self._bounded(features, self.closeness)[:, None]
+            terms = np.concatenate([bounded, 1e-9 * np.nan_to_num(by_rank, nan=0.0)], axis=1)
+            columns, bias = [self.closeness, self.rank], 1.0
+        known, others = placed(terms, columns, features.shape[1]), self.others.contributions(features)
+        known[:, -1], others[:, -1] = bias, -1.0
+        return np.where(np.isnan(terms[:, :1]), others, known)
+
+    def _bounded(self, features: Float32, column: int) -> Float64:
+        score = features[:, column].astype(np.float64)
+        bounded: Float64 = score / (1.0 + np.abs(score))
+        return bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +139,10 @@ class Fusion:
         """Whether scores are log-odds of taking the item up to a constant, which policies can trade against."""
         return self.kind in (FOREST, STACKED, LINEAR)
 
+    @overload
+    def bound(self, feature_names: Sequence[str], forest: Additive | None) -> Additive: ...
+    @overload
+    def bound(self, feature_names: Sequence[str], forest: Ranker | None) -> Ranker: ...
     def bound(self, feature_names: Sequence[str], forest: Ranker | None) -> Ranker:
         """The ranker over features of those names. SnapshotCorrupt when a part of it is missing."""
         by_rank = RankFusion(tuple(i for i, name in enumerate(feature_names) if is_rank(name)))

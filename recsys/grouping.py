@@ -80,3 +80,19 @@ def ranges(starts: Int64, ends: Int64) -> tuple[Int64, Int64]:
     lengths = ends - starts
     offset = np.cumsum(lengths) - lengths
     return np.repeat(starts - offset, lengths) + np.arange(lengths.sum()), np.repeat(np.arange(len(starts)), lengths)
+
+
+def rows_of(vectors: Float32, known: Int32, keys: Int32) -> Float32:
+    """(m, d): the row of ``vectors`` (n, d), those of ``known`` (n,), ascending, for each of ``keys`` (m,); else 0."""
+    if not len(known):
+        return np.zeros((len(keys), vectors.shape[1]), np.float32)
+    rows, there = positions(known, keys)
+    found = vectors[rows]
+    found[~there] = 0.0
+    return found
+
+
+def products(one: Float32, other: Float32) -> Float32:
+    """(C, m) inner products of the rows of ``one`` (C, d) and ``other`` (m, d)."""
+    found: Float32 = one @ other.T
+    return found

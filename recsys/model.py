@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recsys.arrays import Float32, Float64
 from recsys.ask import Ask, resolve
 from recsys.catalogue import Catalogue
 from recsys.context import Context
@@ -17,7 +18,7 @@ from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.pipeline import Pipeline
 from recsys.profiles import Profiles
-from recsys.query import Recommendation
+from recsys.query import Query, Recommendation
 from recsys.ranker import Forest, Ranker
 from recsys.serving import ServingConfig
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
@@ -172,6 +173,16 @@ class Snapshot:
     def recommend(self, ask: Ask) -> Recommendation:
         """The answer to ``ask``, in numbers."""
         return self.pipeline.recommend(resolve(ask, self).query)
+
+    def contributions(self, query: Query, features: Float32) -> Float64:
+        """``Pipeline.contributions``, by the rankers as they were written even where compiled ones score."""
+        return self.pipeline.contributions(query, features, self.rankers)
+
+    @property
+    def target_types(self) -> tuple[str, ...]:
+        """The event types that are predicted, as the manifest says; () where it does not."""
+        events = self.manifest.config.get("events", {}) if self.manifest else {}
+        return tuple(events.get("target_types", ()))
 
     def answer(self, ask: Ask) -> tuple[str, ...]:
         """Item ids of the answer to ``ask``, best first."""

@@ -9,14 +9,15 @@ from time import perf_counter
 
 import numpy as np
 
-from recsys.arrays import Bool, Float64, Int64, frozen
+from recsys.arrays import Bool, Float32, Float64, Int64, frozen
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
+from recsys.features.groups import GROUPS, groups_of
 from recsys.fusion import FOREST, RECIPROCAL_RANK, Fusion
 from recsys.policies.chain import policies_of, select
 from recsys.policies.pool import POOL
 from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
-from recsys.ranker import Ranker
+from recsys.ranker import Additive, Ranker
 from recsys.serving import Depth, Scope
 from recsys.sources.protocol import Source
 
@@ -74,7 +75,8 @@ class Pipeline:
             )
             slate = Slate(frozen(found.items[best], np.int32), frozen(own[best], np.float32))
             provenance = Provenance(found.names, found.scores[best], found.ranks[best])
-            answers.append(Recommendation(slate, stages, provenance, failed))
+            shown = features[rows.starts[position] + best] if query.keep_features else None
+            answers.append(Recommendation(slate, stages, provenance, failed, features=shown))
         return answers
 
     def _after_policies(
@@ -122,6 +124,17 @@ class Pipeline:
         """The name of what orders the candidates of ``query``; "" fuses its sources by reciprocal rank."""
         is_newcomer = not len(query.history) and bool(query.config.ranker) and NEWCOMERS in self.fusions
         return NEWCOMERS if is_newcomer else query.config.ranker
+
+    def contributions(self, query: Query, features: Float32, forests: Mapping[str, Additive]) -> Float64:
+        """(N, len(GROUPS) + 1): the scores of rows ``features`` (N, F) of ``query``, divided by group of features; the
+        last column is the bias, a row's sum its score. forests: by ranker, able to divide what ``rankers`` may not be.
+        """
+        name = self.ranker_of(query)
+        ranker = self._fusion(name).bound(feature_names(self.families), forests.get(name))
+        places = [GROUPS.index(group) for group in groups_of(self.families)]
+        out = np.zeros((len(features), len(GROUPS) + 1))
+        np.add.at(out.T, np.array([*places, len(GROUPS)]), ranker.contributions(features).T)
+        return out
 
     def _ranker(self, name: str) -> Ranker:
         """What validation chose for the ranker's name; reciprocal ranks for a config that names none."""

@@ -57,7 +57,7 @@ class Query:
     user_id: the caller's id, "" when anonymous · user: its number in the snapshot, None when unknown ·
     allowed (n_items,) bool: what may be shown at all (stock, exclusions, ownership rules of the serving config) ·
     owned (m,) int32 ascending: items the user already has · context_items: what is on the page now ·
-    limit: how many to show · at: epoch seconds.
+    limit: how many to show · at: epoch seconds · keep_features: the answer carries the features of what it shows.
     """
 
     user_id: str
@@ -69,6 +69,7 @@ class Query:
     at: int
     config: ServingConfig
     context_items: Int32 = field(default_factory=lambda: frozen([], np.int32))
+    keep_features: bool = False
     remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:
@@ -159,13 +160,17 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A slate with its account: stages, provenance row by row, and sources that failed (named, never swallowed)."""
+    """A slate with its account: stages, provenance row by row, and sources that failed (named, never swallowed).
+
+    features (N, F): what the ranker saw of each item of the slate; None unless the query wanted it.
+    """
 
     slate: Slate
     stages: tuple[Stage, ...]
     provenance: Provenance
     failed_sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    features: Float32 | None = None
 
     def without(self, items: Sequence[int], *, limit: int) -> Recommendation:
         """The same with only the first ``limit`` rows of those that are none of ``items``."""
@@ -175,6 +180,7 @@ class Recommendation:
             self,
             slate=Slate(frozen(slate.items[rows], np.int32), frozen(slate.scores[rows], np.float32)),
             provenance=Provenance(provenance.names, provenance.scores[rows], provenance.ranks[rows]),
+            features=None if self.features is None else self.features[rows],
         )
 
 

@@ -22,6 +22,13 @@ class Ranker(Protocol):
         """(C, F) -> (C,)."""
 
 
+class Additive(Ranker, Protocol):
+    """A ranker that can divide each score among the features."""
+
+    def contributions(self, features: Float32) -> Float64:
+        """(C, F) -> (C, F + 1): what each feature adds to the score, then what is there without any (the bias)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forest:
     """A LightGBM model. n_threads: 1 at serving, whose parallelism is its workers; more offline."""
@@ -54,6 +61,19 @@ class Forest:
         )
         return scores
 
+    def contributions(self, features: Float32) -> Float64:
+        """(C, F + 1) exact Shapley values of the trees, the last column being the mean score of the training rows.
+
+        Lundberg, Erion, Lee, "Consistent Individualized Feature Attribution for Tree Ensembles", 2018 (TreeSHAP).
+        Time: hundreds of times that of ``score``.
+        """
+        if not len(features):
+            return np.zeros((0, features.shape[1] + 1))
+        divided: Float64 = self.booster.predict(
+            features, pred_contrib=True, num_threads=self.n_threads, validate_features=False
+        )
+        return divided
+
 
 @dataclass(frozen=True, slots=True)
 class RankFusion:
@@ -67,6 +87,21 @@ class RankFusion:
 
     def score(self, features: Float32) -> Float64:
         """(C,) fused scores, above 0 for everything a source returned."""
-        ranks = features[:, list(self.columns)].astype(np.float64)
-        fused: Float64 = np.nansum(1.0 / (RANK_CONSTANT + 1.0 + ranks), axis=1)
+        fused: Float64 = np.nansum(self._terms(features), axis=1)
         return fused
+
+    def contributions(self, features: Float32) -> Float64:
+        """(C, F + 1): each source's term in the column of its rank."""
+        return placed(np.nan_to_num(self._terms(features), nan=0.0), self.columns, features.shape[1])
+
+    def _terms(self, features: Float32) -> Float64:
+        ranks = features[:, list(self.columns)].astype(np.float64)
+        terms: Float64 = 1.0 / (RANK_CONSTANT + 1.0 + ranks)
+        return terms
+
+
+def placed(terms: Float64, columns: Sequence[int], n_features: int) -> Float64:
+    """(C, n_features + 1): ``terms`` (C, T) added up in their ``columns``, all else 0."""
+    out = np.zeros((len(terms), n_features + 1))
+    np.add.at(out.T, np.array(columns, np.int64), terms.T)
+    return out

@@ -1,177 +1,177 @@
-"""Why an item is in the answer, in codes and plain sentences."""
+"""Why an item is in the answer: codes, and what a sentence about each must be filled with. Sentences are not made here.
+
+Only what is so is said: a source that returned an item is no reason where the facts do not bear its sentence.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from bisect import bisect_left
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from recsys.als import ItemFactors
-from recsys.arrays import Float32, Float64, Int32, Int64, frozen
-from recsys.decay import DAY_S, age_weeks, two_scale
-from recsys.grouping import Groups
+from recsys.arrays import Float32, Int32, frozen
+from recsys.context import Context
+from recsys.decay import DAY_S
+from recsys.grounds import MOST_NAMED, NO_ITEMS, Grounds
+from recsys.own_record import OwnRecord, own_records
 from recsys.query import Query, Recommendation
-from recsys.text_vectors import TextVectors
+from recsys.sources.popular import Popular
+from recsys.sources.protocol import Source
+from recsys.statistics import NAMES
 
-if TYPE_CHECKING:
-    from recsys.catalogue import Catalogue
-    from recsys.context import Context
-
-MOST_BECAUSE = 2
-# Sources whose reason is the same for every item, and those that go by what people take together.
-PLAIN = {
-    "history": ("HISTORY", "From your own history"),
-    "popular": ("POPULAR", "Popular in the last 4 weeks"),
-    "fresh": ("FRESH", "New here, and customers already take it"),
-    "trending": ("TRENDING", "Popular in the last 2 weeks"),
-    "first": ("TRIED", "Many customers try this lately"),
-    "affinity": ("CATEGORY", "Popular among the kinds of things you take"),
-    "user-knn": ("NEIGHBOURS", "Customers whose taste is like yours take this"),
-    "segment": ("SEGMENT", "Popular with customers whose profile is like yours"),
-}
-TASTE = frozenset({"als", "ease", "item-knn", "item2vec", "two-tower"})
-NO_ITEMS: Int32 = frozen([], np.int32)
+MOST_REASONS = 2
+# Popularity that is told as such: the upper quarter of what anybody took.
+POPULAR_SHARE = 4
+# What the catalogue has had for longer is not new, however lately it was first taken.
+NEW_DAYS = 90.0
+# By what people take; where such a source cannot name items, matrix factorisation names them.
+TASTE = frozenset({"als", "ease", "item-knn", "two-tower"})
+# Codes of the others that go by the user's items.
+OF_ITEMS = {"content": "CONTENT", "next": "NEXT", "item2vec": "TOGETHER", "affinity": "CATEGORY"}
+NAMES_FOR_OTHERS = "als"
+NO_SCORES: Float32 = frozen([], np.float32)
+USERS_4W, TREND = NAMES.index("users_4w"), NAMES.index("trend")
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """code: stable, for machines · text: a sentence for a person · items (n,) int32: the items the sentence names."""
+    """code: stable, for machines; each has a sentence · items (n,) int32: the items it names or refers to · count, days
+    and gap_days: how often the user took the item, how long ago, how far between · place: where it is new, "" unknown.
+    """
 
     code: str
-    text: str
-    items: Int32
+    items: Int32 = field(default_factory=lambda: NO_ITEMS)
+    count: int = 0
+    days: float = 0.0
+    gap_days: float = 0.0
+    place: str = ""
 
 
-def reasons(context: Context, query: Query, recommendation: Recommendation) -> list[tuple[Reason, ...]]:
-    """Reasons of each item of the slate, the strongest first; never empty.
+CODES = (
+    "REGULAR",
+    "BOUGHT_BEFORE",
+    "VIEWED",
+    "TASTE",
+    "VIEWED_LIKE",
+    "TOGETHER",
+    "NEXT",
+    "CONTENT",
+    "SIMILAR",
+    "NEIGHBOURS",
+    "SEGMENT",
+    "CATEGORY",
+    "FRESH",
+    "TRIED",
+    "TRENDING",
+    "POPULAR",
+    "LATELY",
+    "CANDIDATE",
+)
+
+
+def reasons(
+    context: Context, sources: Mapping[str, Source], query: Query, recommendation: Recommendation
+) -> list[tuple[Reason, ...]]:
+    """Reasons of each item of the slate, the strongest first; one or two.
 
     An item of the user's own history is explained by that record alone. Others name the sources that returned them,
-    best rank first: people's taste, text, or popularity.
+    best rank first: people's taste, text, or popularity; none says the same in other names.
     """
     shown = recommendation.slate.items
     provenance = recommendation.provenance
-    record = _own_record(query, shown)
-    because = _Because.of(context, query)
+    records = own_records(query, shown)
+    others = shown[[item not in records for item in shown.tolist()]]
+    speaking = _Speaking(context, sources, query, Grounds.of(query, sources, others))
+    order = np.argsort(provenance.ranks, axis=1, kind="stable").tolist()
+    n_hits = np.isfinite(provenance.ranks).sum(axis=1).tolist()
+    scores = provenance.scores.tolist()
     out: list[tuple[Reason, ...]] = []
     for row, item in enumerate(shown.tolist()):
-        own = record.get(item)
-        if own is not None:
-            out.append((_own_reason(*own),))
+        if (record := records.get(item)) is not None:
+            out.append((_own_reason(record),))
             continue
-        ranks = provenance.ranks[row]
-        order = [int(i) for i in np.argsort(ranks, kind="stable") if np.isfinite(ranks[i])]
-        # Two sources may come to the same words.
-        found = {reason.text: reason for reason in (because.reason(provenance.names[i], item) for i in order)}
-        out.append(tuple(found.values())[:2] or (Reason("CANDIDATE", "Fits what you took before", NO_ITEMS),))
+        found: dict[str, Reason] = {}
+        for column in order[row][: n_hits[row]]:
+            reason = speaking.reason(provenance.names[column], item, scores[row][column], said=found)
+            if reason is not None:
+                found.setdefault(reason.code, reason)
+            if len(found) == MOST_REASONS:
+                break
+        out.append(tuple(found.values()) or (Reason("CANDIDATE"),))
     return out
 
 
-def _own_record(query: Query, items: Int32) -> dict[int, tuple[int, float, float, bool]]:
-    """item -> (times taken, days since the last, mean days between, owned) for the shown items of the history."""
-    history = query.history
-    # Looking at an owned item is not taking it: only its target events count.
-    mine = np.isin(history.items, items) & (history.targets | ~np.isin(history.items, history.owned))
-    if not mine.any():
-        return {}
-    rows, times, targets = history.items[mine], history.times[mine], history.targets[mine]
-    groups = Groups.of(rows.astype(np.int64))
-    count = groups.counts
-    last, first = groups.first(times), groups.last(times)
-    owned = groups.sum(targets.astype(np.float32)) > 0
-    gap = (last - first) / np.maximum(count - 1, 1) / DAY_S
-    days = (query.at - last) / DAY_S
-    return {
-        int(key): (int(n), float(d), float(g), bool(o))
-        for key, n, d, g, o in zip(groups.keys, count, days, gap, owned, strict=True)
-    }
-
-
-def _own_reason(count: int, days: float, gap: float, owned: bool) -> Reason:
-    when = _ago(days)
-    if not owned:
-        return Reason("VIEWED", f"You looked at this {when}", NO_ITEMS)
-    if count == 1:
-        return Reason("BOUGHT_BEFORE", f"You took this {when}", NO_ITEMS)
-    if count >= 3 and gap >= 1:
-        return Reason("REGULAR", f"You take this about every {_span(gap)}; last {when}", NO_ITEMS)
-    return Reason("BOUGHT_BEFORE", f"You took this {count} times; last {when}", NO_ITEMS)
-
-
-def _ago(days: float) -> str:
-    return "today" if days < 1 else "yesterday" if days < 2 else f"{_span(days)} ago"
-
-
-def _span(days: float) -> str:
-    if days < 14:
-        n = max(round(days), 1)
-        return f"{n} day{'s' if n != 1 else ''}"
-    if days < 70:
-        return f"{round(days / 7)} weeks"
-    return f"{round(days / 30.4)} months"
+def _own_reason(record: OwnRecord) -> Reason:
+    code = "VIEWED" if not record.owned else "REGULAR" if record.regular else "BOUGHT_BEFORE"
+    return Reason(code, count=record.count, days=record.days, gap_days=record.gap_days)
 
 
 @dataclass(frozen=True, slots=True)
-class _Because:
-    """The user's own items as grounds for others, prepared once an answer."""
+class _Speaking:
+    """The sources of one answer, asked for their reasons. popular_from: scores worked out once, by source."""
 
-    catalogue: Catalogue
-    factors: ItemFactors | None
-    texts: TextVectors | None
-    items: Int32
-    weights: Float64
-    context_items: Int32
+    context: Context
+    sources: Mapping[str, Source]
+    query: Query
+    grounds: Grounds
+    popular_from: dict[str, float] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, context: Context, query: Query) -> _Because:
-        groups = Groups.of(query.history.items.astype(np.int64))
-        weights = groups.sum(query.history.weights * two_scale(age_weeks(query.history.times, query.at)))
-        # The heaviest items alone: a sentence names two of them, and the products below stay small.
-        heaviest = np.lexsort((groups.keys, -weights))[:100]
-        items = frozen(groups.keys[heaviest], np.int32)
-        return cls(context.catalogue, context.factors, context.texts, items, weights[heaviest], query.context_items)
+    def reason(self, source: str, item: int, score: float, *, said: Collection[str]) -> Reason | None:
+        """Why ``source`` returned ``item`` with ``score``; None where nothing true and new to ``said`` is known."""
+        if source in ("popular", "first", "trending", "fresh"):
+            return self._popular(source, item, score)
+        if source in ("similar-content", "similar-als"):
+            return self._naming("CONTENT" if source == "similar-content" else "SIMILAR", self._on_the_page(source))
+        if source == "segment" or (source == "two-tower" and not len(self.query.history)):
+            return Reason("SEGMENT")
+        if not len(self.grounds.items):
+            return None
+        if source == "user-knn":
+            return Reason("NEIGHBOURS")
+        code = OF_ITEMS.get(source, "TASTE" if self.grounds.taken else "VIEWED_LIKE")
+        if code in said or (code == "CATEGORY" and not self.grounds.taken):
+            return None  # naming items costs more than all else here
+        items = self.grounds.named(source, item)
+        if not len(items) and source in TASTE:
+            items = self.grounds.named(NAMES_FOR_OTHERS, item)
+        return self._naming(code, items)
 
-    def reason(self, source: str, item: int) -> Reason:
-        """Why ``source`` returned ``item``."""
-        if source == "two-tower" and not len(self.items):
-            source = "segment"  # it had nothing but the profile to go by
-        if (plain := PLAIN.get(source)) is not None:
-            return Reason(*plain, NO_ITEMS)
-        if source == "similar-content":
-            return self._naming("CONTENT", "Similar to", self.context_items[:MOST_BECAUSE])
-        if source == "similar-als":
-            return self._naming("SIMILAR", "Customers who take {} also take this", self.context_items[:MOST_BECAUSE])
-        if source == "next":
-            return self._naming("NEXT", "Often taken after {}", self._nearest_factors(item))
-        if source in TASTE:
-            return self._naming("TASTE", "Customers who take {} also take this", self._nearest_factors(item))
-        if source == "content":
-            return self._naming("CONTENT", "Similar to", self._nearest_texts(item))
-        return Reason("CANDIDATE", "Fits what you took before", NO_ITEMS)
+    def _popular(self, source: str, item: int, score: float) -> Reason | None:
+        statistics = self.context.statistics.values[item]
+        if source == "fresh" and self._is_new(item):
+            return Reason("FRESH", place=self.context.catalogue.categories[item].rpartition(" > ")[2])
+        if not statistics[USERS_4W] > 0:
+            return None
+        if score < self._upper_part(source):
+            return Reason("LATELY")
+        if source == "first":
+            return Reason("TRIED")
+        return Reason("TRENDING" if source == "trending" and statistics[TREND] > 0 else "POPULAR")
 
-    def _naming(self, code: str, phrase: str, items: Int32) -> Reason:
-        if not len(items):
-            return Reason(code, "Fits what you took before", NO_ITEMS)
-        names = " and ".join(self.catalogue.titles.many(items))
-        return Reason(code, phrase.format(names) if "{}" in phrase else f"{phrase} {names}", items)
+    def _upper_part(self, source: str) -> float:
+        """The score from which on ``source`` is called popular: that of the last of its upper quarter above 0."""
+        if source not in self.popular_from:
+            ranking = self.sources.get(source)
+            scores = ranking.scores if isinstance(ranking, Popular) else NO_SCORES
+            n_taken = bisect_left(scores, True, key=lambda score: not score > 0)
+            self.popular_from[source] = float(scores[(n_taken - 1) // POPULAR_SHARE]) if n_taken else math.inf
+        return self.popular_from[source]
 
-    def _nearest_factors(self, item: int) -> Int32:
-        if self.factors is None:
-            return NO_ITEMS
-        mine = self.factors.factors[self.items]
-        # Cosine, not the inner product: the longest vectors belong to what everybody takes, which explains nothing.
-        lengths = np.linalg.norm(mine, axis=1) + np.float32(1e-9)
-        return self._strongest(mine @ self.factors.factors[item] / lengths, item)
+    def _is_new(self, item: int) -> bool:
+        created = int(self.context.catalogue.created_at[item])
+        return created == 0 or (self.query.at - created) / DAY_S < NEW_DAYS
 
-    def _nearest_texts(self, item: int) -> Int32:
-        if self.texts is None or self.texts.text_of[item] < 0:
-            return NO_ITEMS
-        rows = self.texts.text_of[self.items]
-        closeness = self.texts.vectors[rows] @ self.texts.vectors[self.texts.text_of[item]]
-        return self._strongest(np.where(rows >= 0, closeness, -np.inf).astype(np.float32), item)
+    def _on_the_page(self, source: str) -> Int32:
+        """The first items of the page that ``source`` went by: those with a text, or with factors."""
+        items, texts, factors = self.query.context_items, self.context.texts, self.context.factors
+        if source == "similar-content" and texts is not None:
+            items = items[texts.text_of[items] >= 0]
+        if source == "similar-als" and factors is not None:
+            items = items[factors.factors[items].any(axis=1)]
+        return items[:MOST_NAMED]
 
-    def _strongest(self, closeness: Float32, item: int) -> Int32:
-        usable = np.flatnonzero((closeness > 0) & (self.items != item))
-        strength: Float64 = closeness[usable] * self.weights[usable] ** 0.25
-        best: Int64 = usable[np.lexsort((self.items[usable], -strength))[:MOST_BECAUSE]]
-        return self.items[best]
+    def _naming(self, code: str, items: Int32) -> Reason | None:
+        return Reason(code, items) if len(items) else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
+from recsys.grouping import ranges
 from recsys.query import EMPTY_HITS, Hits
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
@@ -39,16 +40,18 @@ class SparseTable:
 
     def weighted_sum(self, rows: Int32 | Int64, weights: Float32 | Float64) -> Float32:
         """Σ weights[i] · row ``rows[i]``, dense (n_columns,). Time: the entries of those rows plus n_columns."""
-        first, last = self.starts[rows], self.starts[np.asarray(rows) + 1]
-        lengths = last - first
-        total = int(lengths.sum())
-        if not total:
+        place, columns, values = self.entries(rows)
+        if not len(place):
             return np.zeros(self.n_columns, np.float32)
-        # Positions of all entries of the chosen rows, without a loop over rows.
-        offset = np.repeat(first - np.cumsum(lengths) + lengths, lengths)
-        position = np.arange(total) + offset
-        weighted = self.values[position] * np.repeat(np.asarray(weights, np.float32), lengths)
-        return np.bincount(self.columns[position], weights=weighted, minlength=self.n_columns).astype(np.float32)
+        weighted = values * np.asarray(weights, np.float32)[place]
+        return np.bincount(columns, weights=weighted, minlength=self.n_columns).astype(np.float32)
+
+    def entries(self, rows: Int32 | Int64) -> tuple[Int64, Int32, Float32]:
+        """All entries (e,) of ``rows`` (m,): which of ``rows`` they stand in, from 0 to m - 1, columns and values."""
+        first, last = self.starts[rows], self.starts[np.asarray(rows) + 1]
+        # Without a loop over rows.
+        position, place = ranges(first, last)
+        return place, self.columns[position], self.values[position]
 
     def write(self, out: SnapshotWriter, name: str) -> None:
         """Store as ``<name>.*`` arrays."""

@@ -42,6 +42,10 @@ class Call:
         caller = CALLER.get()
         self.fields: dict[str, object] = {} if caller is None else {"caller": caller}
 
+    def metadata(self, key: str) -> str:
+        """What the caller sent as metadata ``key``, several values joined by commas as HTTP joins them; "" for none."""
+        return ",".join(str(value) for name, value in self._context.invocation_metadata() or () if name == key)
+
     def note(self, **fields: object) -> None:
         """Add ``fields`` to the log line. Never a user id."""
         self.fields.update(fields)

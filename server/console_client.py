@@ -56,7 +56,7 @@ def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> Renderable
     )
     response = _whole(RecommendationServiceStub(channel).Recommend, request, options)
     title = f"{options.serving_config} for {options.user or 'somebody unknown'}"
-    return console_tables.answer(title, response, explain=options.explain, ids=options.ids)
+    return console_tables.answer(title, response, explain=options.explain is not None, ids=options.ids)
 
 
 def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
@@ -65,17 +65,18 @@ def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableTy
     )
     response = _whole(RecommendationServiceStub(channel).SimilarItems, request, options)
     title = f"similar to {options.item}"
-    return console_tables.answer(title, response, explain=options.explain, ids=options.ids)
+    return console_tables.answer(title, response, explain=options.explain is not None, ids=options.ids)
 
 
 def _whole(
     ask: Callable[..., RecommendResponse], request: RecommendRequest | SimilarItemsRequest, options: argparse.Namespace
 ) -> RecommendResponse:
     """The answer; with --all-pages as one, and each warning once."""
-    response = ask(request)
+    metadata = _metadata(options)
+    response = ask(request, metadata=metadata)
     while options.all_pages and response.next_page_token:
         request.page_token = response.next_page_token
-        page = ask(request)
+        page = ask(request, metadata=metadata)
         response.results.extend(page.results)
         response.warnings.extend(warning for warning in page.warnings if warning not in response.warnings)
         response.next_page_token = page.next_page_token
@@ -94,7 +95,18 @@ def _users(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType
 
 
 def _explain(options: argparse.Namespace) -> Explain.ValueType:
-    return Explain.EXPLAIN_SUMMARY if options.explain else Explain.EXPLAIN_NONE
+    return Explain.EXPLAIN_NONE if options.explain is None else Explain.Value(f"EXPLAIN_{options.explain.upper()}")
+
+
+def _metadata(options: argparse.Namespace) -> tuple[tuple[str, str | bytes], ...]:
+    return (("accept-language", options.language),) if options.language else ()
+
+
+def _languages(text: str) -> str:
+    """What may stand in a header."""
+    if not (text.isascii() and text.isprintable()):
+        raise argparse.ArgumentTypeError(f"must be a language such as zh or zh-CN, got {text!r}")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,7 +129,16 @@ def _parser() -> argparse.ArgumentParser:
     for listing in (recommend, similar):
         listing.add_argument("--limit", metavar="N", type=int, default=10, help="how many, default 10")
         listing.add_argument("--all-pages", action="store_true", help="the whole list, --limit at a time")
-        listing.add_argument("--explain", action="store_true", help="also sources and reasons")
+        listing.add_argument(
+            "--explain",
+            nargs="?",
+            choices=("summary", "full"),
+            const="summary",
+            help="also sources and reasons; full: also what makes up the scores, for 20 at most",
+        )
+        listing.add_argument(
+            "--language", metavar="TAG", type=_languages, help="of the reasons, e.g. zh; default English"
+        )
         listing.add_argument("--ids", action="store_true", help="also item ids")
 
     status = commands.add_parser("status", help="what the server is serving")

@@ -34,6 +34,8 @@ def answer(title: str, response: RecommendResponse, *, explain: bool, ids: bool)
         parts.append(Text(f"not in the catalogue: {', '.join(response.missing_ids)}", style="yellow"))
     if response.results:
         parts.append(_results(response.results, explain=explain, ids=ids))
+    if any(result.contributions for result in response.results):
+        parts += [Text("\nwhat makes up the scores", style="bold"), _contributions(response.results)]
     return Group(*parts)
 
 
@@ -55,6 +57,17 @@ def _results(results: Sequence[RecommendResult], *, explain: bool, ids: bool) ->
             cells.append("\n".join(f"{hit.name} {hit.rank}" for hit in result.sources))
             cells.append("\n".join(reason.text for reason in result.reasons))
         table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _contributions(results: Sequence[RecommendResult]) -> Table:
+    """One line a result, numbered as in the list; nothing to add is left blank."""
+    table = Table(box=None, header_style="bold", padding=(0, 1), expand=False)
+    for heading in ("#", *(part.group for part in results[0].contributions), "score"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for rank, result in enumerate(results, start=1):
+        values = [f"{part.value:+.3f}" if part.value else "" for part in result.contributions]
+        table.add_row(str(rank), *values, f"{result.score:.3f}")
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.recommender.v1.item_pb2 import Item
 from protos.recommender.v1.recommendation_service_pb2 import (
     Explain,
-    Reason,
     RecommendRequest,
     RecommendResponse,
     RecommendResult,
     ServedBy,
     SimilarItemsRequest,
-    SourceHit,
 )
 from recsys.arrays import Int32
 from recsys.ask import Ask, Resolved
@@ -26,7 +24,9 @@ from recsys.catalogue import Catalogue
 from recsys.features.closeness import FROM_PROFILE
 from recsys.model import Snapshot
 from recsys.query import Provenance, Query, Recommendation
-from recsys.reasons import reasons as reasons_of
+from server import accept_language
+from server.explanation import divide, explain
+from server.wording import DEFAULT_LANGUAGE, wordings
 
 LARGEST_PAGE = 200
 DEFAULT_SERVING_CONFIG = "home"
@@ -38,15 +38,28 @@ SEGMENT = "segment"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a caller wants to see of an answer, beside the list."""
+    """What a caller wants to see of an answer, beside the list. language: of the reasons, a tag of ``wordings``."""
 
     explain: bool
     items: bool
+    contributions: bool = False
+    language: str = DEFAULT_LANGUAGE
 
 
-def shape_of(request: RecommendRequest | SimilarItemsRequest) -> Shape:
-    """The shape that ``request`` asks for."""
-    return Shape(explain=request.explain == Explain.EXPLAIN_SUMMARY, items=request.return_items)
+def shape_of(request: RecommendRequest | SimilarItemsRequest, metadata: Callable[[str], str] = lambda _: "") -> Shape:
+    """The shape that ``request`` asks for; ``metadata`` gives the call's metadata by key."""
+    if request.explain not in (Explain.EXPLAIN_SUMMARY, Explain.EXPLAIN_FULL):
+        return Shape(explain=False, items=request.return_items)
+    return Shape(
+        explain=True,
+        items=request.return_items,
+        contributions=_is_full(request),
+        language=accept_language.chosen(metadata(accept_language.KEY), wordings(), DEFAULT_LANGUAGE),
+    )
+
+
+def _is_full(request: RecommendRequest | SimilarItemsRequest) -> bool:
+    return request.explain == Explain.EXPLAIN_FULL
 
 
 def ask_of(request: RecommendRequest, *, now: int) -> Ask:
@@ -59,6 +72,7 @@ def ask_of(request: RecommendRequest, *, now: int) -> Ask:
         context_item_ids=tuple(request.context_item_ids),
         at=seconds_of(request.at) if request.HasField("at") else now,
         include_out_of_stock=request.include_out_of_stock,
+        divide_scores=_is_full(request),
     )
 
 
@@ -103,7 +117,9 @@ def response_of(
     scores = slate.scores.tolist()
     results = [RecommendResult(item_id=id, score=score) for id, score in zip(ids, scores, strict=True)]
     if shape.explain:
-        _explain(results, snapshot, query, recommendation)
+        explain(results, snapshot, query, recommendation, wordings()[shape.language])
+    if shape.contributions and recommendation.features is not None:
+        divide(results, snapshot.contributions(query, recommendation.features))
     if shape.items:
         for result, item in zip(results, items_of(snapshot.catalogue, slate.items, ids), strict=True):
             result.item.CopyFrom(item)
@@ -151,26 +167,6 @@ def items_of(catalogue: Catalogue, numbers: Int32, ids: Sequence[str]) -> list[I
         )
         for id, title, category, brand, price, in_stock in columns
     ]
-
-
-def _explain(
-    results: Sequence[RecommendResult], snapshot: Snapshot, query: Query, recommendation: Recommendation
-) -> None:
-    provenance = recommendation.provenance
-    rows = zip(provenance.ranks.tolist(), provenance.scores.tolist(), strict=True)
-    given = reasons_of(snapshot.model.context, query, recommendation)
-    for result, (ranks, scores), reasons in zip(results, rows, given, strict=True):
-        hits = [
-            SourceHit(name=name, rank=int(rank) + 1, score=score)
-            for name, rank, score in zip(provenance.names, ranks, scores, strict=True)
-            if not math.isnan(rank)
-        ]
-        # The sort is stable: equal ranks stay in the snapshot's order of sources.
-        result.sources.extend(sorted(hits, key=lambda hit: hit.rank))
-        result.reasons.extend(
-            Reason(code=reason.code, text=reason.text, item_ids=snapshot.catalogue.items.ids(reason.items))
-            for reason in reasons
-        )
 
 
 def _shortfall(query: Query, n_results: int) -> list[str]:

@@ -76,8 +76,14 @@ class Question:
     shape: Shape
 
     @classmethod
-    def of(cls, page: Page, serving: Serving, now: Callable[[Serving], int]) -> Question:
-        """Errors as ``resolve``."""
+    def of(
+        cls,
+        page: Page,
+        serving: Serving,
+        now: Callable[[Serving], int],
+        metadata: Callable[[str], str] = lambda _: "",
+    ) -> Question:
+        """``metadata`` gives the call's by key. Errors as ``resolve``."""
         snapshot = serving.snapshot
         resolved = resolve(ask_of(page.request, now=now(serving)), snapshot)
         request = normalised(page.request, resolved.query)
@@ -87,7 +93,7 @@ class Question:
             resolved = replace(
                 resolved, query=replace(resolved.query, limit=n_left), warnings=(*resolved.warnings, warning)
             )
-        return cls(snapshot, page, resolved, request, shape_of(page.request))
+        return cls(snapshot, page, resolved, request, shape_of(page.request, metadata))
 
     @property
     def query(self) -> Query:

@@ -67,7 +67,8 @@ class Recommendations(RecommendationServiceServicer):
         n_failed = 0
         for entry, one in zip(entries, request.requests, strict=True):
             try:
-                question = Question.of(self._page_of_batch(one, snapshot.version), serving, lambda _: now)
+                page = self._page_of_batch(one, snapshot.version)
+                question = Question.of(page, serving, lambda _: now, call.metadata)
             except RecsysError as error:
                 entry.status.CopyFrom(status_of(error, call.request_id))
                 n_failed += 1
@@ -110,7 +111,7 @@ class Recommendations(RecommendationServiceServicer):
         serving = page.serving(self._live)
         name = page.request.serving_config or DEFAULT_SERVING_CONFIG
         call.note(snapshot=serving.snapshot.version, serving_config=name)
-        question = Question.of(page, serving, self._clock)
+        question = Question.of(page, serving, self._clock, call.metadata)
         call.note(user_known=question.query.user is not None)
         if request.validate_only:
             return question.checked(call.request_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_status import rpc_status
 
 from protos.recommender.v1.recommendation_service_pb2 import (
+    EXPLAIN_FULL,
     EXPLAIN_SUMMARY,
     SERVED_BY_PERSONALISED,
     SERVED_BY_POPULAR,
@@ -192,6 +195,25 @@ def test_explain_names_sources_and_reasons_and_items_carry_their_titles(stub: An
     plain = stub.Recommend(RecommendRequest(user_id=USER, page_size=80))
     assert ids(plain) == ids(response)
     assert not any(result.sources or result.reasons for result in plain.results)
+
+
+def test_a_full_explanation_sums_to_the_scores_and_tells_the_users_own_record(stub: Any, shop: Any) -> None:
+    request = RecommendRequest(user_id=USER, page_size=80, explain=EXPLAIN_FULL, at=Timestamp(seconds=AT_S))
+    response = stub.Recommend(request, metadata=[("accept-language", "de, zh;q=0.8, en;q=0.7")])
+    assert len(response.results) == 20
+    bought = shop.events.filter((shop.events["user_id"] == USER) & (shop.events["event_type"] == "purchase"))
+    times = Counter(item for item, _ in set(bought.select("item_id", "timestamp").iter_rows()))
+    told = 0
+    for result in response.results:
+        assert sum(part.value for part in result.contributions) == pytest.approx(result.score, abs=1e-4)
+        for reason in result.reasons:
+            if count := re.search(r"您买过(\d+)次", reason.text):
+                assert times[result.item_id] == int(count[1])
+                told += 1
+            assert reason.code not in ("REGULAR", "BOUGHT_BEFORE") or result.item_id in times
+            assert set(reason.item_ids) <= set(times)
+            told += reason.code == "REGULAR"
+    assert told
 
 
 def test_an_unknown_serving_config_is_not_found(stub: Any) -> None:

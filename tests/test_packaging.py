@@ -59,6 +59,19 @@ def test_every_package_says_what_it_is() -> None:
     assert [module.__name__ for module in listed if module.__file__ is None] == []
 
 
+def test_the_sentences_of_reasons_are_installed_with_the_server() -> None:
+    installed = {
+        path
+        for pattern in PROJECT["tool"]["setuptools"]["package-data"]["server"]
+        for path in (ROOT / "server").glob(pattern)
+    }
+
+    assert installed == {
+        path for path in (ROOT / "server").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert installed
+
+
 @pytest.mark.parametrize("target", sorted(PROJECT["project"]["scripts"].values()))
 def test_every_command_is_a_function_that_exists(target: str) -> None:
     module, _, function = target.partition(":")

@@ -56,6 +56,12 @@ class AffinityPopular:
         """Score of each of ``items`` (C,)."""
         return self.scores(query)[items]
 
+    def spoken_for(self, items: Int32, own: Int32) -> Float32:
+        """(C, m): 1 where both are of one group."""
+        codes = self.codes[items]
+        alike: Float32 = ((codes[:, None] == self.codes[own]) & (codes >= 0)[:, None]).astype(np.float32)
+        return alike
+
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``<name>.*`` arrays."""
         out.array(f"{self.name}.codes", self.codes)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.arrays import Float32, Int32
+from recsys.grouping import products
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
@@ -61,3 +62,13 @@ class Content:
             return np.full(len(items), np.nan, np.float32)
         cosine: Float32 = self.texts.vectors[texts] @ interest
         return np.where(texts >= 0, cosine, np.float32(np.nan))
+
+    def spoken_for(self, items: Int32, own: Int32) -> Float32:
+        """(C, m): cosine of the item's text to that of each of ``own``; 0 where one has no text."""
+        return products(self._texts_of(items), self._texts_of(own))
+
+    def _texts_of(self, items: Int32) -> Float32:
+        texts = self.texts.text_of[items]
+        vectors = self.texts.vectors[texts]
+        vectors[texts < 0] = 0.0
+        return vectors

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.als import faded, preference_weights
 from recsys.arrays import Float32, Int32, frozen
-from recsys.grouping import positions
+from recsys.grouping import positions, products, rows_of
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.vector_index import VectorIndex
@@ -89,6 +89,11 @@ class Ease:
         else:
             known = np.zeros_like(known)
         return np.where(known, scores, np.float32(np.nan)).astype(np.float32)
+
+    def spoken_for(self, items: Int32, own: Int32) -> Float32:
+        """(C, m): what a unit of preference for each of ``own`` adds to the score; 0 where one has no vector."""
+        weights = 1.0 - rows_of(self.own[:, None], self.items, own)
+        return products(rows_of(self.vectors, self.items, items), rows_of(self.vectors, self.items, own) * weights)
 
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``ease.*`` arrays and an index."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.als import ItemFactors
 from recsys.arrays import Float32, Int32
+from recsys.grouping import products
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.vector_index import VectorIndex
@@ -52,6 +53,14 @@ class Factors:
         """Inner product of each of ``items`` (C,) with the user's vector, 0 for one without factors."""
         products: Float32 = self.model.factors[items] @ self.model.vector_of(query)
         return products
+
+    def spoken_for(self, items: Int32, own: Int32) -> Float32:
+        """(C, m): inner products with the directions of ``own``, whatever their length: the longest factors belong to
+        what everybody takes, which explains nothing.
+        """
+        vectors = self.model.factors[own]
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-9)
+        return products(self.model.factors[items], vectors / lengths)
 
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``als.*`` arrays and an index."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.arrays import Float32, Int32, frozen
 from recsys.decay import age_weeks, exponential
-from recsys.grouping import Groups, positions
+from recsys.grouping import Groups, positions, products, rows_of
 from recsys.query import EMPTY_HITS, History, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.vector_index import VectorIndex
@@ -76,6 +76,10 @@ class Item2Vec:
             return np.full(len(items), np.nan, np.float32)
         rows, known = positions(self.items, items)
         return np.where(known, self.beside[rows] @ vector, np.float32(np.nan)).astype(np.float32)
+
+    def spoken_for(self, items: Int32, own: Int32) -> Float32:
+        """(C, m): how much more often than by chance the item comes with each of ``own``; 0 where one has no vector."""
+        return products(rows_of(self.beside, self.items, items), rows_of(self.taken, self.items, own))
 
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``item2vec.*`` arrays and an index."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from recsys.als import faded, preference_weights
 from recsys.arrays import Float32, Int32, frozen
+from recsys.grouping import positions
 from recsys.query import EMPTY_HITS, History, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.sparse import SparseTable, best_of
@@ -44,6 +45,15 @@ class ItemNeighbours:
     def score(self, query: Query, items: Int32) -> Float32:
         """Score of each of ``items`` (C,)."""
         return self.scores(query)[items]
+
+    def spoken_for(self, items: Int32, own: Int32) -> Float32:
+        """(C, m): the table's entries in the rows ``own``."""
+        row, column, value = self.table.entries(own)
+        ascending = np.argsort(items, kind="stable")
+        place, wanted = positions(items[ascending], column)
+        out = np.zeros((len(items), len(own)), np.float32)
+        out[ascending[place[wanted]], row[wanted]] = value[wanted]
+        return out
 
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``<name>.*``."""

@@ -35,6 +35,13 @@ class Scorer(Protocol):
         """(C,) scores of ``items`` (C,) in ``retrieve``'s units; NaN where it has nothing to say."""
 
 
+class Speaker(Protocol):
+    """A source that can say which of the user's items speak for another."""
+
+    def spoken_for(self, items: Int32, own: Int32) -> Float32:
+        """(C, m): how strongly each of ``own`` (m,) speaks for each of ``items`` (C,), 0 or less where not at all."""
+
+
 @runtime_checkable
 class VectorSource(Protocol):
     """A source whose candidates are the items of the largest inner product with a vector of the user."""

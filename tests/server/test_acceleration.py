@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from recsys.ask import Ask
+from recsys.ask import Ask, resolve
 from recsys.compiled.cache import ForestCache
 from recsys.compiled.forest import CompiledForest
 from recsys.compiled.toolchain import toolchain, why_not
@@ -89,6 +91,19 @@ def test_a_snapshot_serves_with_lightgbm_until_its_rankers_are_compiled_and_answ
     assert (line["snapshot"], line["rankers"]) == (version, ["discover", "home"])
     assert {type(ranker) for ranker in request.snapshot.pipeline.rankers.values()} == {Forest}
     assert follower.live.get().since_s == request.since_s
+
+
+def test_compiled_scores_are_divided_by_the_text_they_were_compiled_from(settings: Settings) -> None:
+    follower = Follower(settings)
+    assert set(follower.look().values()) == {CompiledForest}
+    snapshot = follower.live.get().snapshot
+    query = resolve(replace(ASK, divide_scores=True), snapshot).query
+    answer = snapshot.pipeline.recommend(query)
+
+    assert answer.features is not None
+    parts = snapshot.contributions(query, answer.features)
+    np.testing.assert_allclose(parts.sum(axis=1), answer.slate.scores, atol=1e-4)
+    assert np.ptp(answer.slate.scores) > 0.1
 
 
 def test_the_next_snapshot_begins_with_lightgbm_again(settings: Settings, publish: Callable[..., str]) -> None:

@@ -32,7 +32,32 @@ def test_explained_ones_fit_a_hundred_columns_and_say_sources_and_reasons(
     # A wide character takes two columns.
     assert max(len(line) + line.count("茶") for line in text.splitlines()) <= 100
     assert "sources" in text
-    assert "Popular in the last 4 weeks" in text
+    assert "Popular now" in text
+    assert "what makes up the scores" not in text
+
+
+def test_a_full_explanation_adds_a_table_of_parts_that_sum_to_the_scores(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(capsys, target, "recommend", "user-03", "--explain", "full", "--limit", "5", *AT)
+
+    listed, _, parts = text.partition("what makes up the scores")
+    assert "Because" in listed
+    assert max(len(line) + line.count("茶") for line in text.splitlines()) <= 100
+    heading, *lines = [line.split() for line in parts.splitlines() if line.strip()]
+    assert heading == [
+        "#", "repeat", "collaborative", "content", "profile", "popularity", "price", "context", "bias", "score"
+    ]  # fmt: skip
+    assert [line[0] for line in lines] == ["1", "2", "3", "4", "5"]
+    for line in lines:
+        # Rounded to three decimals each.
+        assert sum(map(float, line[1:-1])) == pytest.approx(float(line[-1]), abs=0.004)
+
+
+def test_reasons_come_in_chinese_when_asked(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, target, "similar", "1-i03", "--explain", "--language", "zh", "--limit", "3")
+
+    assert "的人也选择这个" in re.sub(r"\s", "", text)
 
 
 def test_warnings_and_missing_items_are_shown(target: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,8 +118,11 @@ def test_a_failure_is_one_sentence(
     assert sentence in line
 
 
-def test_an_unknown_command_exits_2() -> None:
+@pytest.mark.parametrize(
+    "words", [["guess"], ["recommend", "x", "--explain", "much"], ["recommend", "x", "--language", "中文"]]
+)
+def test_unknown_words_exit_2(words: list[str]) -> None:
     with pytest.raises(SystemExit) as raised:
-        main(["guess"])
+        main(words)
 
     assert raised.value.code == 2

@@ -92,7 +92,7 @@ some_times = st.builds(
         exclude_item_ids=st.lists(some_ids, max_size=20),
         context_item_ids=st.lists(some_ids, max_size=20),
         include_out_of_stock=st.booleans(),
-        explain=st.one_of(st.integers(0, 2), st.integers(-1, 4)),
+        explain=st.one_of(st.integers(0, 3), st.integers(-1, 5)),
         at=some_times,
         labels=st.dictionaries(st.text(min_size=1, max_size=65), st.text(max_size=129), max_size=3),
         return_items=st.booleans(),

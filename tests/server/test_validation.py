@@ -69,7 +69,11 @@ def test_what_is_on_the_allowed_side_passes(request_: Message) -> None:
         ({"page_size": -1}, "page_size", "page_size must be at least 0, got -1"),
         ({"user_id": "茶" * 129}, "user_id", "user_id must be at most 128 characters, got 129"),
         ({"visitor_id": "x" * 129}, "visitor_id", "visitor_id must be at most 128 characters, got 129"),
-        ({"explain": 7}, "explain", "explain must be one of EXPLAIN_UNSPECIFIED, EXPLAIN_NONE, EXPLAIN_SUMMARY, got 7"),
+        (
+            {"explain": 7},
+            "explain",
+            "explain must be one of EXPLAIN_UNSPECIFIED, EXPLAIN_NONE, EXPLAIN_SUMMARY, EXPLAIN_FULL, got 7",
+        ),
         (
             {"exclude_item_ids": ["a", "x" * 129]},
             "exclude_item_ids[1]",

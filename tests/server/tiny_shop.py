@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from recsys.ask import Ask, resolve
 from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.features.assemble import assemble
+from recsys.fusion import Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
@@ -107,17 +108,26 @@ def tiny_forest(snapshot: Snapshot, seed: int, **parameters: Any) -> Forest:
     return Forest(lgb.train(chosen, lgb.Dataset(features, labels, params=chosen), 8))
 
 
-def ranked_snapshot(seed: int, **parameters: Any) -> Snapshot:
+def ranked_snapshot(seed: int, fusions: Mapping[str, Fusion] | None = None, **parameters: Any) -> Snapshot:
     """``tiny_snapshot`` with two rankers; ``parameters`` are LightGBM's for the one named discover."""
     snapshot = tiny_snapshot(seed)
     rankers = {"home": tiny_forest(snapshot, seed), "discover": tiny_forest(snapshot, seed + 100, **parameters)}
-    return replace(snapshot, rankers=rankers, pipeline=snapshot.model.pipeline(rankers))
+    return replace(snapshot, rankers=rankers, pipeline=snapshot.model.pipeline(rankers, fusions))
 
 
-def publish_tiny(root: Path, seed: int = 1, *, ranked: bool = False, **parameters: Any) -> str:
+def publish_tiny(
+    root: Path,
+    seed: int = 1,
+    *,
+    ranked: bool = False,
+    fusions: Mapping[str, Fusion] | None = None,
+    target_types: Sequence[str] = (),
+    **parameters: Any,
+) -> str:
     """Write, commit and publish ``tiny_snapshot(seed)``, or ``ranked_snapshot``, under ``root``; its version."""
-    snapshot = ranked_snapshot(seed, **parameters) if ranked else tiny_snapshot(seed)
-    version = commit_tiny(root, snapshot, seed=seed)
+    snapshot = ranked_snapshot(seed, fusions, **parameters) if ranked else tiny_snapshot(seed)
+    config = {"events": {"target_types": list(target_types)}} if target_types else {}
+    version = commit_tiny(root, snapshot, seed=seed, config=config)
     SnapshotStore(root).publish(version)
     return version
 

@@ -39,6 +39,8 @@ class _ExplainEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Explain.Value
     """Items and scores only."""
     EXPLAIN_SUMMARY: _Explain.ValueType  # 2
     """Also fills `sources` and `reasons` of every result."""
+    EXPLAIN_FULL: _Explain.ValueType  # 3
+    """Also fills `contributions` of every result, which costs milliseconds a result: above 20, page_size means 20."""
 
 class Explain(_Explain, metaclass=_ExplainEnumTypeWrapper):
     """How much of an answer's account to return."""
@@ -49,6 +51,8 @@ EXPLAIN_NONE: Explain.ValueType  # 1
 """Items and scores only."""
 EXPLAIN_SUMMARY: Explain.ValueType  # 2
 """Also fills `sources` and `reasons` of every result."""
+EXPLAIN_FULL: Explain.ValueType  # 3
+"""Also fills `contributions` of every result, which costs milliseconds a result: above 20, page_size means 20."""
 Global___Explain: _TypeAlias = Explain  # noqa: Y015
 
 class _ServedBy:
@@ -242,7 +246,9 @@ class Reason(_message.Message):
     code: _builtins.str
     """Stable code for programs, UPPER_SNAKE_CASE."""
     text: _builtins.str
-    """One sentence in English."""
+    """One sentence, in the language that the call's metadata `accept-language` prefers (RFC 9110, for example
+    "zh-CN, en;q=0.5") of those the server has: English (default) and Simplified Chinese.
+    """
     @_builtins.property
     def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Items that the sentence names, for example those the user took before. Often empty."""
@@ -263,8 +269,37 @@ class Reason(_message.Message):
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
+class Contribution(_message.Message):
+    """A part of a result's score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """What the part rests on: "repeat" (what the user does again), "collaborative" (what people of like taste do),
+    "content" (what the item is), "profile" (who the user is), "popularity" (what everybody does, and how new the item
+    is), "price", "context" (the page, and how active the user is), and "bias", which is there whatever is known.
+    """
+    value: _builtins.float
+    """What it adds to the score; negative where it speaks against the item."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        value: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contribution: _TypeAlias = Contribution  # noqa: Y015
+
+@_typing.final
 class RecommendResult(_message.Message):
-    """One entry of the list. Field numbers 6 to 10 are kept for contributions, promotions and exploration."""
+    """One entry of the list. Field numbers 7 to 10 are kept for promotions and exploration."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -273,6 +308,7 @@ class RecommendResult(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
+    CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The shop's id of the item."""
     score: _builtins.float
@@ -281,15 +317,19 @@ class RecommendResult(_message.Message):
     """
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceHit]:
-        """Sources that returned the item, best rank first. Only with EXPLAIN_SUMMARY."""
+        """Sources that returned the item, best rank first. Only with EXPLAIN_SUMMARY or EXPLAIN_FULL."""
 
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reason]:
-        """Why it is shown, most telling first. Only with EXPLAIN_SUMMARY."""
+        """Why it is shown, most telling first. Only with EXPLAIN_SUMMARY or EXPLAIN_FULL."""
 
     @_builtins.property
     def item(self) -> _item_pb2.Item:
         """What the catalogue knows about it. Only with return_items."""
+
+    @_builtins.property
+    def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contribution]:
+        """The parts that sum to `score`, one a group and always all of them, "bias" last. Only with EXPLAIN_FULL."""
 
     def __init__(
         self,
@@ -299,10 +339,11 @@ class RecommendResult(_message.Message):
         sources: _abc.Iterable[Global___SourceHit] | None = ...,
         reasons: _abc.Iterable[Global___Reason] | None = ...,
         item: _item_pb2.Item | None = ...,
+        contributions: _abc.Iterable[Global___Contribution] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "item_id", b"item_id", "reasons", b"reasons", "score", b"score", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributions", b"contributions", "item", b"item", "item_id", b"item_id", "reasons", b"reasons", "score", b"score", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
