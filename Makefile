@@ -25,7 +25,7 @@ SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_
 PROTOS := protos/recommender/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto bench bench-diversity bench-quality bench-swap bench-training demo clean
+.PHONY: help setup test check proto bench bench-diversity bench-filters bench-quality bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -82,6 +82,9 @@ $(PEERS_READY): tests/benchmarks/peers.txt
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/peers.txt
 	@touch $@
+
+bench-filters: setup  ## search under filters beside search without, in an index of a million; writes bench/filters.json
+	@$(BIN)/python tests/benchmarks/bench_filters.py
 
 bench-quality: setup $(PEERS_READY)  ## our lists beside textbook methods and RecTools; writes bench/quality.json
 	@$(if $(QUALITY_DATA),,$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data)

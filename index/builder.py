@@ -72,6 +72,8 @@ class Builder:
                 advance=step.advance,
             )
         stages.print(f"texts: {n_texts:,} distinct, {embedded.n_encoded:,} encoded now, the rest from the cache")
+        if dataset.unfiltered:
+            stages.print(f"not kept for filters, too many or too large: {', '.join(dataset.unfiltered)}")
         timeless = Timeless.of(
             catalogue_of(dataset),
             profiles_of(dataset.users, len(dataset.user_ids)),
@@ -128,6 +130,7 @@ class Builder:
             configs=self._configs(weights or {}),
             last_event_at=int(interactions.times.max()),
             fusions=fusions,
+            attributes=self.dataset.attributes,
         )
 
     def _configs(self, weights: Mapping[str, PolicyWeights]) -> dict[str, ServingConfig]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from index.cleaning import Clean, clean
 from index.cleaning_report import CleaningReport
 from index.defaults import Choice, work_out_defaults
+from index.item_attributes import attributes_of
 from index.items import Codes, Items, numbers_of
 from index.settings import FILE_NAME, Settings
 from index.tables import read_tables
 from index.user_profiles import Profiles
 from recsys.arrays import Float32, Int64, frozen
+from recsys.filters.columns import Column
 from recsys.interactions import Interactions, newest_first
 
 __all__ = ["Codes", "Dataset", "Items", "Profiles", "load"]
@@ -32,8 +35,9 @@ class Dataset:
     user_ids, item_ids: ascending by UTF-8 bytes, position = number; users are those with events or a profile, items
     those in the catalogue or in events · kinds (n,) unsigned, values (n,) float32 (NaN unknown; None when no event has
     one): of each interaction, ``event_types[kind]`` and what the user rated · settings: with nothing left open ·
-    choices: which defaults were worked out · weights_given: the settings say what events weigh. 15 million events take
-    0.5 GB here; reading and cleaning them peaks below 6 GB.
+    choices: which defaults were worked out · weights_given: the settings say what events weigh · attributes: of items,
+    by name, for filters · unfiltered: names of those that are too many or too large. 15 million events take 0.5 GB
+    here; reading and cleaning them peaks below 6 GB.
     """
 
     user_ids: list[str]
@@ -48,6 +52,8 @@ class Dataset:
     settings: Settings
     choices: tuple[Choice, ...]
     weights_given: bool = False
+    attributes: Mapping[str, Column] = field(default_factory=dict)
+    unfiltered: tuple[str, ...] = ()
 
     def weighing_others(self, factor: float) -> Dataset:
         """The same with ``factor`` on the weights of events that are not of a target type, in the settings too."""
@@ -79,18 +85,20 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
     settings, choices = work_out_defaults(settings, cleaned.events, cleaned.items)
     user_ids = _ids("user_id", cleaned.events, cleaned.users)
     item_ids = _ids("item_id", cleaned.events, cleaned.items)
+    items_listed = item_ids.to_list()
     items = Items.of(
         cleaned.items,
-        item_ids.to_list(),
+        items_listed,
         text_columns=settings.text.columns or (),
         attributes=settings.features.codes or (),
     )
+    attributes, unfiltered = attributes_of(cleaned.items, items_listed)
     interactions, rows = _interactions(cleaned.events, user_ids, item_ids, settings)
     # Every type that occurs has a weight by now, the most frequent first.
     event_types = tuple(settings.events.weights)
     return Dataset(
         user_ids=user_ids.to_list(),
-        item_ids=item_ids.to_list(),
+        item_ids=items_listed,
         interactions=interactions,
         event_types=event_types,
         kinds=_kinds(cleaned.events["event_type"], event_types)[rows],
@@ -101,6 +109,8 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
         settings=settings,
         choices=choices,
         weights_given=weights_given,
+        attributes=attributes,
+        unfiltered=unfiltered,
     )
 
 

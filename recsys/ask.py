@@ -11,6 +11,7 @@ import numpy as np
 from recsys.arrays import Bool, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.errors import InvalidRequest, NotFound, Violation
+from recsys.filters.kept import Filters
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.query import Query, narrowed
@@ -25,6 +26,8 @@ class Ask:
     """What a caller may say. ``limit`` 0 means the serving config's page size; ``at`` is "now" in epoch seconds.
 
     divide_scores: scores will be divided among the features, so there are ``MOST_DIVIDED`` items at most.
+    filter: AIP-160 over the catalogue's columns, "" allows every item · strict_filtering: rather a short page than one
+    with items that do not pass.
     """
 
     at: int
@@ -35,6 +38,8 @@ class Ask:
     context_item_ids: tuple[str, ...] = ()
     include_out_of_stock: bool = False
     divide_scores: bool = False
+    filter: str = ""
+    strict_filtering: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Known(Protocol):
     @property
     def configs(self) -> Mapping[str, ServingConfig]: ...
     @property
+    def filters(self) -> Filters: ...
+    @property
     def last_event_at(self) -> int: ...
 
 
@@ -65,7 +72,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     """Numbers for ids, a mask for rules.
 
     NotFound for an unknown serving config or an unknown item to be similar to; InvalidRequest when the config needs a
-    context item and none is named.
+    context item and none is named; FilterError when the filter cannot be read or does not fit the catalogue.
     """
     config = known.configs.get(ask.serving_config)
     if config is None:
@@ -83,6 +90,19 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     allowed = _allowed(known.catalogue, ask.include_out_of_stock, exclude, config.scope, owned)
     if config.needs_context:
         allowed[context] = False
+    warnings = []
+    filling = None
+    if filtered := bool(ask.filter.strip()):
+        passing = known.filters.mask(ask.filter)
+        if not passing.any():
+            warnings.append("no item of the catalogue passes the filter")
+        elif not (passing & allowed).any():
+            warnings.append(
+                f"no item that passes the filter may be shown: stock, exclusions or {config.name} forbid it"
+            )
+        if not ask.strict_filtering:
+            filling = frozen(allowed, np.bool_)
+        allowed = allowed & passing
     limit = ask.limit or config.page_size
     query = Query(
         user_id=ask.user_id,
@@ -95,8 +115,9 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         config=config,
         context_items=context,
         keep_features=ask.divide_scores,
+        filtered=filtered,
+        filling=filling,
     )
-    warnings = []
     if ask.at <= known.last_event_at:
         warnings.append(
             "at lies before the snapshot's last event: the history is cut there, the models have seen what came after"

@@ -52,6 +52,10 @@ class InvalidRequest(RecsysError):
         super().__init__("; ".join(violation.description for violation in violations))
         self.violations = tuple(violations)
 
+    def below(self, path: str) -> InvalidRequest:
+        """The same for a request that is field ``path`` of another one."""
+        return InvalidRequest([Violation(f"{path}.{broken.field}", broken.description) for broken in self.violations])
+
 
 class FilterError(RecsysError):
     """A filter says ``problem`` at ``position`` (characters from 0); ``hint`` says what would do.

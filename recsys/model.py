@@ -13,6 +13,8 @@ from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.errors import SchemaMismatch, SnapshotCorrupt
 from recsys.features.assemble import families_of, feature_names
+from recsys.filters.columns import Column
+from recsys.filters.kept import Filters
 from recsys.fusion import FOREST, Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
@@ -78,6 +80,7 @@ class Snapshot:
     users: IdMap
     histories: Histories
     configs: Mapping[str, ServingConfig]
+    filters: Filters
     last_event_at: int
     manifest: Manifest | None = None
     golden: tuple[tuple[Ask, tuple[str, ...]], ...] = ()
@@ -103,9 +106,11 @@ class Snapshot:
         configs: Mapping[str, ServingConfig],
         last_event_at: int,
         fusions: Mapping[str, Fusion] | None = None,
+        attributes: Mapping[str, Column] | None = None,
     ) -> Snapshot:
-        """A snapshot in memory, as a rebuild has it before it is written."""
-        return cls(model, model.pipeline(rankers, fusions), rankers, users, histories, configs, last_event_at)
+        """A snapshot in memory, as a rebuild has it; ``attributes`` of items, by name, are there for filters alone."""
+        filters = Filters.of(model.context.catalogue, attributes or {})
+        return cls(model, model.pipeline(rankers, fusions), rankers, users, histories, configs, filters, last_event_at)
 
     def ranked_by(self, rankers: Mapping[str, Ranker]) -> Snapshot:
         """The same snapshot that scores with ``rankers`` where they are named; what it would write stays as it is."""
@@ -120,6 +125,7 @@ class Snapshot:
         """All files but the manifest and the reports."""
         context = self.model.context
         context.catalogue.write(out)
+        self.filters.write(out)
         self.users.write(out, "users.ids")
         self.histories.write(out)
         context.profiles.write(out)
@@ -165,6 +171,7 @@ class Snapshot:
             users=IdMap.read(src, "users.ids"),
             histories=Histories.read(src),
             configs={name: ServingConfig.from_json(v) for name, v in manifest.serving_configs.items()},
+            filters=Filters.read(src, model.context.catalogue),
             last_event_at=manifest.event_window_end,
             manifest=manifest,
             golden=tuple(_golden_pair(entry) for entry in src.json("golden.json")),

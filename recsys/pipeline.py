@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Float64, Int64, frozen
+from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.features.groups import GROUPS, groups_of
@@ -76,7 +76,7 @@ class Pipeline:
             slate = Slate(frozen(found.items[best], np.int32), frozen(own[best], np.float32))
             provenance = Provenance(found.names, found.scores[best], found.ranks[best])
             shown = features[rows.starts[position] + best] if query.keep_features else None
-            answers.append(Recommendation(slate, stages, provenance, failed, features=shown))
+            answers.append(Recommendation(slate, stages, provenance, failed, said_of_filling(query, slate), shown))
         return answers
 
     def _after_policies(
@@ -118,6 +118,12 @@ class Pipeline:
             wider = replace(query, allowed=masks[filling.scope])
             more = self.sources[FILLING].retrieve(wider, min(wanted, len(query.allowed)))
             found = filled(found, more, filling.k)
+        if len(found) < query.limit and query.filling is not None and FILLING in columns and FILLING not in failed:
+            # Now all that passes is found. Whole blocks, so that a page is the beginning of a longer page here too.
+            rest = replace(query, allowed=frozen(query.filling & ~query.allowed, np.bool_))
+            wanted = FILLING_BLOCK * -(-query.limit // FILLING_BLOCK)
+            more = self.sources[FILLING].retrieve(rest, min(wanted, len(query.allowed)))
+            found = behind(found, more)
         return found, tuple(failed)
 
     def ranker_of(self, query: Query) -> str:
@@ -147,6 +153,15 @@ class Pipeline:
         return self.fusions.get(name) or Fusion(RECIPROCAL_RANK)
 
 
+def said_of_filling(query: Query, slate: Slate) -> tuple[str, ...]:
+    """What is said of a page whose end does not pass the filter."""
+    n_passing = int(np.count_nonzero(query.allowed[slate.items]))
+    if n_passing == len(slate):
+        return ()
+    n_filling = len(slate) - n_passing
+    return (f"only {n_passing} items pass the filter: the last {n_filling} of {len(slate)} are popular and ignore it",)
+
+
 def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:
     """All hits as one table in item order; scores and ranks are NaN where a source did not return the item."""
     items = np.unique(np.concatenate([found.items for found in hits]))
@@ -162,10 +177,20 @@ def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:
 def filled(found: Candidates, more: Hits, k: int) -> Candidates:
     """``found``, untouched, and below it what ``more`` of the filling source has from place ``k`` on; in item order."""
     places = k + np.flatnonzero(~np.isin(more.items[k:], found.items))
+    return _below(found, more.items[places], more.scores[places], places)
+
+
+def behind(found: Candidates, rest: Hits) -> Candidates:
+    """``found``, untouched, and below all of it what ``rest`` of the filling source has; in item order."""
+    start = 1 + int(np.nanmax(found.ranks[:, found.names.index(FILLING)], initial=-1.0))
+    return _below(found, rest.items, rest.scores, start + np.arange(len(rest)))
+
+
+def _below(found: Candidates, new: Int32, new_scores: Float32, places: Int64) -> Candidates:
     scores, ranks = (np.full((len(places), len(found.names)), np.nan, np.float32) for _ in range(2))
     column = found.names.index(FILLING)
-    scores[:, column], ranks[:, column] = more.scores[places], places
-    items = np.concatenate([found.items, more.items[places]])
+    scores[:, column], ranks[:, column] = new_scores, places
+    items = np.concatenate([found.items, new])
     order = np.argsort(items)
     return Candidates(
         frozen(items[order], np.int32),
@@ -180,9 +205,20 @@ def _filling(query: Query) -> Depth | None:
 
 
 def _blocks(query: Query, found: Candidates) -> Int64:
-    """(C,) 0 for what was proposed, from 1 on for what fills the list: only that lies below the source's depth."""
+    """(C,) 0 for what was proposed, from 1 on for what fills the list: only that lies below the source's depth.
+
+    What does not pass the filter is in the last blocks, behind all that passes, whatever its score.
+    """
+    blocks: Int64 = np.zeros(len(found), np.int64)
+    if FILLING not in found.names:
+        return blocks
+    places = np.nan_to_num(found.ranks[:, found.names.index(FILLING)], nan=-1.0).astype(np.int64)
     filling = _filling(query)
-    if filling is None or FILLING not in found.names:
-        return np.zeros(len(found), np.int64)
-    below = np.nan_to_num(found.ranks[:, found.names.index(FILLING)], nan=-1.0).astype(np.int64) - filling.k
-    return np.where(below < 0, 0, 1 + below // FILLING_BLOCK)
+    if filling is not None:
+        blocks = np.where(places < filling.k, 0, 1 + (places - filling.k) // FILLING_BLOCK)
+    passing = query.allowed[found.items]
+    if not passing.all():
+        first = places[~passing].min()
+        after = 1 + int(blocks[passing].max(initial=0))
+        blocks = np.where(passing, blocks, after + (places - first) // FILLING_BLOCK)
+    return blocks

@@ -55,9 +55,11 @@ class Query:
     """One request in the domain; one LightGBM group. "Now" is ``at``: nothing below reads a clock.
 
     user_id: the caller's id, "" when anonymous · user: its number in the snapshot, None when unknown ·
-    allowed (n_items,) bool: what may be shown at all (stock, exclusions, ownership rules of the serving config) ·
+    allowed (n_items,) bool: what may be shown at all (stock, exclusions, the serving config's rules, the filter) ·
     owned (m,) int32 ascending: items the user already has · context_items: what is on the page now ·
-    limit: how many to show · at: epoch seconds · keep_features: the answer carries the features of what it shows.
+    limit: how many to show · at: epoch seconds · keep_features: the answer carries the features of what it shows ·
+    filtered: a filter is part of ``allowed`` · filling (n_items,) bool: the same without the filter, what may fill a
+    page that it leaves short; None where nothing may.
     """
 
     user_id: str
@@ -70,6 +72,8 @@ class Query:
     config: ServingConfig
     context_items: Int32 = field(default_factory=lambda: frozen([], np.int32))
     keep_features: bool = False
+    filtered: bool = False
+    filling: Bool | None = None
     remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:

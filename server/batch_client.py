@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recsys.errors import InputError
 from server.batch_files import Output, read_users
-from server.channel import EXIT_CODES, add_target, connect, sentence_of, timestamp_of_iso
+from server.channel import EXIT_CODES, add_filter, add_target, connect, sentence_of, timestamp_of_iso
 from server.credentials import Credentials, credentials_of
 from server.export import Export, ExportFailed, Totals, Wish, all_users
 
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the file is written; 1 when the server fails; 2 on bad arguments or files."""
     options = _parser().parse_args(arguments)
     try:
-        wish = Wish(options.limit, options.serving_config, timestamp_of_iso(options.at) if options.at else None)
+        at = timestamp_of_iso(options.at) if options.at else None
+        wish = Wish(options.limit, options.serving_config, at, options.filter)
         output = Output(Path(options.out))
         credentials = credentials_of(options)
         users = None if options.users == ALL else read_users(Path(options.users))
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limit", metavar="N", type=_limit, default=20, help="items a user, 1 to 200, default 20")
     parser.add_argument("--serving-config", metavar="NAME", default="home", help="default home")
+    add_filter(parser)
     parser.add_argument("--at", metavar="ISO", help='"now" for the answers; default the server\'s clock')
     parser.add_argument("--out", metavar="FILE", required=True, help="ends in .parquet or .jsonl")
     return parser

@@ -96,6 +96,13 @@ def _cause(details: str) -> str:
     return details.partition(";")[0]
 
 
+def add_filter(parser: argparse.ArgumentParser) -> None:
+    """``--filter``, the same for everything that lists items."""
+    parser.add_argument(
+        "--filter", metavar="TEXT", default="", help="""only items that pass, such as 'price < 20 AND brand = "X"'"""
+    )
+
+
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the flag --target, for which RECSYS_TARGET stands in, and those of TLS and tokens."""
     default = os.environ.get("RECSYS_TARGET", DEFAULT_TARGET)

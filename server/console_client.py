@@ -21,7 +21,7 @@ from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUs
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.errors import InputError
 from server import console_tables
-from server.channel import CALL_TIMEOUT_S, EXIT_CODES, add_target, connect, sentence_of, timestamp_of_iso
+from server.channel import CALL_TIMEOUT_S, EXIT_CODES, add_filter, add_target, connect, sentence_of, timestamp_of_iso
 from server.credentials import credentials_of
 
 Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
@@ -50,6 +50,7 @@ def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> Renderable
         serving_config=options.serving_config,
         page_size=options.limit,
         exclude_item_ids=options.exclude,
+        filter=options.filter,
         explain=_explain(options),
         at=timestamp_of_iso(options.at) if options.at else None,
         return_items=True,
@@ -61,7 +62,11 @@ def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> Renderable
 
 def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
     request = SimilarItemsRequest(
-        item_id=options.item, page_size=options.limit, explain=_explain(options), return_items=True
+        item_id=options.item,
+        page_size=options.limit,
+        filter=options.filter,
+        explain=_explain(options),
+        return_items=True,
     )
     response = _whole(RecommendationServiceStub(channel).SimilarItems, request, options)
     title = f"similar to {options.item}"
@@ -128,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for listing in (recommend, similar):
         listing.add_argument("--limit", metavar="N", type=int, default=10, help="how many, default 10")
+        add_filter(listing)
         listing.add_argument("--all-pages", action="store_true", help="the whole list, --limit at a time")
         listing.add_argument(
             "--explain",

@@ -73,6 +73,8 @@ def ask_of(request: RecommendRequest, *, now: int) -> Ask:
         at=seconds_of(request.at) if request.HasField("at") else now,
         include_out_of_stock=request.include_out_of_stock,
         divide_scores=_is_full(request),
+        filter=request.filter,
+        strict_filtering=request.strict_filtering if request.HasField("strict_filtering") else True,
     )
 
 
@@ -97,6 +99,8 @@ def normalised(request: RecommendRequest, query: Query) -> RecommendRequest:
     whole.CopyFrom(request)
     whole.serving_config = query.config.name
     whole.page_size = query.limit
+    if request.filter and not request.HasField("strict_filtering"):
+        whole.strict_filtering = True
     whole.explain = request.explain or Explain.EXPLAIN_NONE
     if not request.HasField("at"):
         whole.at.seconds = query.at
@@ -172,4 +176,5 @@ def items_of(catalogue: Catalogue, numbers: Int32, ids: Sequence[str]) -> list[I
 def _shortfall(query: Query, n_results: int) -> list[str]:
     if n_results >= query.limit:
         return []
-    return [f"only {n_results} of {query.limit} results: no more items fit serving config {query.config.name}"]
+    rules = f"serving config {query.config.name}" + (" and the filter" if query.filtered else "")
+    return [f"only {n_results} of {query.limit} results: no more items fit {rules}"]

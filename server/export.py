@@ -44,6 +44,7 @@ class Wish:
     limit: int
     serving_config: str
     at: Timestamp | None
+    filter: str = ""
 
 
 @dataclass(slots=True)
@@ -137,7 +138,13 @@ class Export:
     def _ask(self, ids: Sequence[str], number: int) -> BatchRecommendResponse:
         wish = self._wish
         requests = [
-            RecommendRequest(user_id=id, page_size=wish.limit, serving_config=wish.serving_config, at=wish.at)
+            RecommendRequest(
+                user_id=id,
+                page_size=wish.limit,
+                filter=wish.filter,
+                serving_config=wish.serving_config,
+                at=wish.at,
+            )
             for id in ids
         ]
         stub = self._stubs[number % len(self._stubs)]

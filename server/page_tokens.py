@@ -102,6 +102,8 @@ def digest_of(request: RecommendRequest) -> str:
     """SHA-256 (hex) of the arguments that make a list; a default that is named counts as one that is not."""
     arguments = _without(request, OF_ONE_PAGE)
     arguments.serving_config = arguments.serving_config or DEFAULT_SERVING_CONFIG
+    if arguments.filter and not arguments.HasField("strict_filtering"):
+        arguments.strict_filtering = True
     arguments.explain = arguments.explain or Explain.EXPLAIN_NONE
     return hashlib.sha256(arguments.SerializeToString(deterministic=True)).hexdigest()
 

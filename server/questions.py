@@ -8,17 +8,22 @@ from time import monotonic
 
 from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest, RecommendResponse, SimilarItemsRequest
 from recsys.ask import Resolved, resolve
-from recsys.errors import InvalidRequest, Unavailable
+from recsys.errors import InvalidRequest, RecsysError, Unavailable, Violation
+from recsys.filters.grammar import parse
 from recsys.model import Snapshot
+from recsys.pipeline import said_of_filling
 from recsys.query import Query, Recommendation
 from server.attribution import Attributions
 from server.conversion import Shape, as_recommend, ask_of, normalised, response_of, shape_of
 from server.live import Live, Serving
-from server.page_tokens import PageTokens, continued, refused
-from server.validation import broken_rules, check
+from server.page_tokens import LONGEST_PAGE_TOKEN, PageTokens, continued, refused
+from server.validation import Fits, broken_rules, check
 
 # Candidates are some hundreds; what fills a list beyond them is the same for everyone and ends here.
 LONGEST_LIST = 1000
+
+
+Answering = Callable[[str | None], Snapshot | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +39,27 @@ class Page:
     age_s: int = 0
 
     @classmethod
-    def of(cls, request: RecommendRequest | SimilarItemsRequest, tokens: PageTokens) -> Page:
-        """The page that ``request`` asks for. InvalidRequest with every broken rule, those of its token too."""
+    def of(cls, request: RecommendRequest | SimilarItemsRequest, tokens: PageTokens, answering: Answering) -> Page:
+        """The page that ``request`` asks for. InvalidRequest with every broken rule, those of its token too.
+
+        answering: by the version a token names, the snapshot whose items a filter must fit; None where there is none.
+        """
         given = as_recommend(request)
         if not request.page_token:
-            check(request)
+            check(request, _fits(answering(None)))
             return cls(given)
-        violations = broken_rules(request, given_only=True)
-        if not any(violation.field == "page_token" for violation in violations):
+        fits = _fits(answering(None))
+        of_token: list[Violation] = []
+        if len(request.page_token) <= LONGEST_PAGE_TOKEN:
             try:
                 continuation = tokens.opened(request.page_token)
+                fits = _fits(answering(continuation.version))
                 whole = continued(continuation, given)
+                if not given.filter:
+                    of_token += broken_rules(RecommendRequest(filter=whole.filter), given_only=True, fits=fits)
             except InvalidRequest as error:
-                violations += error.violations
+                of_token += error.violations
+        violations = [*broken_rules(request, given_only=True, fits=fits), *of_token]
         if violations:
             raise InvalidRequest(violations)
         return cls(whole, continuation.shown, continuation.version, continuation.age_s)
@@ -63,6 +76,22 @@ class Page:
             # Given out since this process last changed its snapshot: another one was faster.
             raise Unavailable
         raise refused(f"page_token belongs to snapshot {self.version}, which is no longer loaded: begin the list again")
+
+
+def loaded(live: Live, version: str | None) -> Snapshot | None:
+    """The snapshot of ``version``, or the one being served for None; None when it is not loaded."""
+    try:
+        now = live.get().snapshot
+    except RecsysError:
+        return None
+    if version in (None, now.version):
+        return now
+    before = live.before(version) if version else None
+    return before.snapshot if before is not None else None
+
+
+def _fits(snapshot: Snapshot | None) -> Fits:
+    return parse if snapshot is None else snapshot.filters.check
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +147,7 @@ class Question:
         # Not the rows behind so many others: a list that changed, for a source fails, still shows no item twice.
         left = whole.without(self.page.shown, limit=limit + 1)
         new = left.without((), limit=limit)
+        new = replace(new, warnings=said_of_filling(self.resolved.query, new.slate))
         response = response_of(self.snapshot, self.resolved, new, shape=self.shape, request_id=request_id)
         shown = (*self.page.shown, *new.slate.items.tolist())
         if len(left.slate) > limit and len(shown) < LONGEST_LIST:

@@ -12,7 +12,8 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     SimilarItemsRequest,
 )
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceServicer
-from recsys.errors import RecsysError
+from recsys.errors import InvalidRequest, RecsysError
+from recsys.model import Snapshot
 from recsys.query import Recommendation
 from server.attribution import Attributions
 from server.calls import Call, rpc
@@ -20,7 +21,7 @@ from server.clock import Clock, wall_time
 from server.conversion import DEFAULT_SERVING_CONFIG
 from server.live import Live
 from server.page_tokens import PageTokens, refused
-from server.questions import Page, Question
+from server.questions import Page, Question, loaded
 from server.sealing import key_of, new_key
 from server.statuses import status_of
 from server.validation import check
@@ -65,12 +66,13 @@ class Recommendations(RecommendationServiceServicer):
         wanted: list[tuple[BatchRecommendResponse.Entry, Question]] = []
         now = self._clock(serving)
         n_failed = 0
-        for entry, one in zip(entries, request.requests, strict=True):
+        for position, (entry, one) in enumerate(zip(entries, request.requests, strict=True)):
             try:
-                page = self._page_of_batch(one, snapshot.version)
+                page = self._page_of_batch(one, snapshot)
                 question = Question.of(page, serving, lambda _: now, call.metadata)
             except RecsysError as error:
-                entry.status.CopyFrom(status_of(error, call.request_id))
+                named = error.below(f"requests[{position}]") if isinstance(error, InvalidRequest) else error
+                entry.status.CopyFrom(status_of(named, call.request_id))
                 n_failed += 1
             else:
                 if one.validate_only:
@@ -96,8 +98,9 @@ class Recommendations(RecommendationServiceServicer):
         call.note_stages(recommendations)
         return BatchRecommendResponse(responses=entries, snapshot_version=snapshot.version)
 
-    def _page_of_batch(self, request: RecommendRequest, version: str) -> Page:
-        page = Page.of(request, self._pages)
+    def _page_of_batch(self, request: RecommendRequest, snapshot: Snapshot) -> Page:
+        page = Page.of(request, self._pages, lambda _: snapshot)
+        version = snapshot.version
         if page.version not in (None, version):
             raise refused(
                 f"page_token belongs to snapshot {page.version}, but a batch is answered from the one being served, "
@@ -106,7 +109,7 @@ class Recommendations(RecommendationServiceServicer):
         return page
 
     def _one(self, request: RecommendRequest | SimilarItemsRequest, call: Call) -> RecommendResponse:
-        page = Page.of(request, self._pages)
+        page = Page.of(request, self._pages, lambda version: loaded(self._live, version))
         call.note(labels=dict(request.labels), platform=request.platform, n_shown_before=len(page.shown))
         serving = page.serving(self._live)
         name = page.request.serving_config or DEFAULT_SERVING_CONFIG

@@ -24,7 +24,8 @@ from protos.recommender.v1.snapshot_service_pb2 import (
     ListSnapshotsRequest,
     ListUserIdsRequest,
 )
-from recsys.errors import InvalidRequest, Violation
+from recsys.errors import FilterError, InvalidRequest, Violation
+from recsys.filters.grammar import parse
 from server.page_tokens import LONGEST_PAGE_TOKEN
 
 LONGEST_ID = 128
@@ -42,6 +43,7 @@ EARLIEST_AT, LATEST_AT = 0, 4_133_980_799
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Rule = Callable[[str, Any], Iterator[Violation]]
+Fits = Callable[[str], object]
 
 
 def _free(_field: str, _value: Any) -> Iterator[Violation]:
@@ -121,6 +123,16 @@ def _batch(field: str, values: Any) -> Iterator[Violation]:
         yield Violation(field, f"{field} must have at most {LARGEST_BATCH} entries, got {len(values)}")
 
 
+def _filter(fits: Fits) -> Rule:
+    def rule(field: str, value: str) -> Iterator[Violation]:
+        try:
+            fits(value)
+        except FilterError as error:
+            yield Violation(field, f"{field}: {error}")
+
+    return rule
+
+
 # Every field of every request stands here once (a test compares with the descriptors).
 RULES: Mapping[type[Message], Mapping[str, Rule]] = {
     RecommendRequest: {
@@ -130,6 +142,8 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
         "page_size": _at_least(0),
         "exclude_item_ids": _ids(MOST_EXCLUDED),
         "context_item_ids": _ids(MOST_CONTEXT),
+        "filter": _filter(parse),
+        "strict_filtering": _free,
         "include_out_of_stock": _free,
         "explain": _explain,
         "at": _time,
@@ -144,7 +158,9 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
         "user_id": _text(LONGEST_ID),
         "visitor_id": _text(LONGEST_ID),
         "page_size": _at_least(0),
+        "filter": _filter(parse),
         "exclude_item_ids": _ids(MOST_EXCLUDED),
+        "strict_filtering": _free,
         "include_out_of_stock": _free,
         "explain": _explain,
         "at": _time,
@@ -164,15 +180,23 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
 }
 
 
-def check(request: Message) -> None:
-    """Nothing when ``request`` keeps all rules; else InvalidRequest with every violation, in the table's order."""
-    violations = broken_rules(request)
+def check(request: Message, fits: Fits = parse) -> None:
+    """Nothing when ``request`` keeps all rules; else InvalidRequest with every violation, in the table's order.
+
+    fits: as in ``broken_rules``.
+    """
+    violations = broken_rules(request, fits=fits)
     if violations:
         raise InvalidRequest(violations)
 
 
-def broken_rules(request: Message, *, given_only: bool = False) -> list[Violation]:
-    """Every violation, in the table's order; ``given_only``: what was left out is not missed."""
+def broken_rules(request: Message, *, given_only: bool = False, fits: Fits = parse) -> list[Violation]:
+    """Every violation, in the table's order; ``given_only``: what was left out is not missed.
+
+    fits: raises FilterError on a filter that does not fit the items being served; without it only the grammar counts.
+    """
     rules = RULES[type(request)]
+    if "filter" in rules:
+        rules = {**rules, "filter": _filter(fits)}
     given = {field.name for field, _ in request.ListFields()} if given_only else rules.keys()
     return [found for field, rule in rules.items() if field in given for found in rule(field, getattr(request, field))]

@@ -13,7 +13,7 @@ import numpy as np
 
 from recsys.arrays import Bool, Int32, Int64, frozen
 from recsys.errors import FilterError
-from recsys.filters.dictionary import Dictionary
+from recsys.filters.dictionary import Coded, Dictionary
 from recsys.filters.expressions import Comparison, Value
 from recsys.text_column import TextColumn
 
@@ -30,7 +30,7 @@ class Texts:
     """
 
     kind: ClassVar[str] = "text"
-    source: TextColumn
+    source: TextColumn | Coded
 
     def __len__(self) -> int:
         return len(self.source)
@@ -47,17 +47,17 @@ class Texts:
         return value
 
     @cached_property
-    def coded(self) -> tuple[Dictionary, Int32]:
-        """The distinct texts and (n,) their codes, -1 missing; made at the first use."""
-        return Dictionary.of(self.source.many(range(len(self))))
+    def coded(self) -> Coded:
+        """The distinct texts and the code of each row; made at the first use of what has none."""
+        return _coded(self.source)
 
     def present(self) -> Bool:
         """Where there is a text; (n,) bool."""
-        return self.coded[1] >= 0
+        return self.coded.codes >= 0
 
     def select(self, comparator: str, operand: Any) -> Bool:
         """Where the comparison holds; (n,) bool, False where the text is missing."""
-        dictionary, codes = self.coded
+        dictionary, codes = self.coded.dictionary, self.coded.codes
         if comparator == ":":
             return rows_with(dictionary.containing(operand), codes)
         if comparator == "=":
@@ -86,8 +86,8 @@ class TextLists:
         known = list(rows)
         offsets = np.zeros(len(known) + 1, np.int64)
         np.cumsum([len(row) for row in known], out=offsets[1:])
-        dictionary, codes = Dictionary.of(chain.from_iterable(known))
-        return cls(dictionary, frozen(offsets, np.int64), codes)
+        coded = Coded.of(chain.from_iterable(known))
+        return cls(coded.dictionary, frozen(offsets, np.int64), coded.codes)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -122,7 +122,7 @@ class Paths:
     """
 
     kind: ClassVar[str] = "a path"
-    source: TextColumn
+    source: TextColumn | Coded
 
     def __len__(self) -> int:
         return len(self.source)
@@ -136,23 +136,23 @@ class Paths:
         return Value(_SEPARATOR.sub(SEPARATOR, value.text), value.position, value.any_before, value.any_after)
 
     @cached_property
-    def coded(self) -> tuple[Dictionary, Int32]:
-        """The distinct paths and (n,) their codes, -1 missing; made at the first use."""
-        return Dictionary.of(self.source.many(range(len(self))))
+    def coded(self) -> Coded:
+        """The distinct paths and the code of each row; made at the first use of what has none."""
+        return _coded(self.source)
 
     @cached_property
     def places(self) -> TextLists:
         """What ``:`` may name, for each distinct path: its levels and the paths down to them."""
-        dictionary, _ = self.coded
+        dictionary = self.coded.dictionary
         return TextLists.of(_places(path) for path in dictionary.values.many(range(len(dictionary))))
 
     def present(self) -> Bool:
         """Where there is a path; (n,) bool."""
-        return self.coded[1] >= 0
+        return self.coded.codes >= 0
 
     def select(self, comparator: str, operand: Any) -> Bool:
         """Where the comparison holds; (n,) bool, False where the path is missing."""
-        dictionary, codes = self.coded
+        dictionary, codes = self.coded.dictionary, self.coded.codes
         return rows_with(self.places.select(":", operand) if comparator == ":" else dictionary.equal(operand), codes)
 
 
@@ -171,6 +171,10 @@ def rows_with(matched: Bool, codes: Int32) -> Bool:
     else:
         result = np.append(matched, False)[codes]
     return result
+
+
+def _coded(source: TextColumn | Coded) -> Coded:
+    return source if isinstance(source, Coded) else Coded.of(source.many(range(len(source))))
 
 
 def _places(path: str) -> list[str]:

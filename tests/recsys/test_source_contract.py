@@ -93,6 +93,18 @@ def test_hits_are_allowed_unique_and_at_most_k(source: Source, queries: list[Que
     assert found > 0
 
 
+def test_a_mask_is_searched_within_and_not_applied_to_what_was_found(source: Source, queries: list[Query]) -> None:
+    """The best allowed item is found however many better ones are not allowed."""
+    found = 0
+    for query in queries:
+        everything = source.retrieve(replace(query, allowed=frozen(np.ones(16), np.bool_)), 100).items
+        for item in everything[1:].tolist():
+            only = source.retrieve(replace(query, allowed=frozen(np.arange(16) == item, np.bool_)), 1).items
+            assert only.tolist() == [item]
+            found += 1
+    assert found > 0
+
+
 def test_hits_come_best_first_and_ties_by_item_number(source: Source, queries: list[Query]) -> None:
     for query in queries:
         items, scores = as_lists(source.retrieve(query, 100))

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -13,6 +15,12 @@ from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.vector_index import TARGET_RECALL, VectorIndex, exact_search
 
 N, WIDTH, K = 6_000, 16, 50
+SCANNED = 200
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "SCANNED_ROWS", SCANNED)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +41,7 @@ def built(vectors: Float32, queries: Float32, kind: str) -> VectorIndex:
     with pytest.MonkeyPatch.context() as patch:
         if kind == "ivf":
             patch.setattr(vector_index, "EXACT_BELOW", 1_000)
+            patch.setattr(vector_index, "SCANNED_ROWS", SCANNED)
         return VectorIndex.build(vectors, sample=queries[:32], seed=3, k=K)
 
 
@@ -89,6 +98,72 @@ def test_a_scan_under_a_mask_is_exact(vectors: Float32, queries: Float32) -> Non
         assert flat.search(query, K, allowed)[0].tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("share", [0.6, 0.3, 0.1, 0.04, 0.02, 0.002])
+def test_what_is_found_under_a_mask_is_as_good_and_as_many(
+    index: VectorIndex, vectors: Float32, queries: Float32, share: float
+) -> None:
+    allowed = np.random.default_rng(10).random(N) < share
+    n_expected = n_found = 0
+    for query in queries[32:]:
+        rows, scores = index.search(query, K, allowed)
+        expected = exact_search(vectors, query, K, allowed)
+        assert len(rows) == len(expected) == min(K, int(allowed.sum()))
+        assert allowed[rows].all()
+        np.testing.assert_allclose(scores, vectors[rows] @ query, rtol=1e-4, atol=1e-5)
+        assert (np.diff(scores) <= 0).all()
+        n_found += len(np.intersect1d(rows, expected))
+        n_expected += len(expected)
+    assert n_found >= (TARGET_RECALL - 0.02) * n_expected
+
+
+def test_few_allowed_rows_are_all_looked_at(vectors: Float32, queries: Float32) -> None:
+    allowed = np.random.default_rng(11).random(N) < SCANNED / N / 2
+    ivf = built(vectors, queries, "ivf")
+    for query in queries[:8]:
+        assert ivf.search(query, K, allowed)[0].tolist() == exact_search(vectors, query, K, allowed).tolist()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.05])
+def test_a_page_is_full_even_when_what_is_allowed_lies_elsewhere(
+    vectors: Float32, queries: Float32, share: float
+) -> None:
+    ivf = built(vectors, queries, "ivf")
+    for query in queries[:8]:
+        scores = vectors @ query
+        allowed = scores <= np.quantile(scores, share)
+        assert len(ivf.search(query, K, allowed)[0]) == K
+
+
+def test_threads_that_scan_first_wait_for_the_map_of_rows(vectors: Float32, queries: Float32) -> None:
+    allowed = np.random.default_rng(12).random(N) < SCANNED / N / 2
+    ivf = built(vectors, queries, "ivf")
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda query: ivf.search(query, K, allowed)[0].tolist(), queries[:32]))
+    assert found == [exact_search(vectors, query, K, allowed).tolist() for query in queries[:32]]
+
+
+def test_an_index_of_before_there_were_filters_answers_as_it_did(
+    vectors: Float32, queries: Float32, tmp_path: Path
+) -> None:
+    """Its snapshot's golden queries were answered with the same cells under any mask."""
+    ivf = built(vectors, queries, "ivf")
+    ivf.write(SnapshotWriter(tmp_path), "things")
+    facts = tmp_path / "indexes/things.json"
+    facts.write_text(json.dumps({k: v for k, v in json.loads(facts.read_text()).items() if k != "masked"}))
+    old = VectorIndex.read(SnapshotReader(tmp_path), "things")
+    allowed = np.random.default_rng(13).random(N) < 0.1
+    bits = np.packbits(allowed, bitorder="little")
+    selector = faiss.IDSelectorBitmap(bits)
+    parameters = faiss.SearchParametersIVF(sel=selector, nprobe=old.n_probe)
+    differs = False
+    for query in queries[32:]:
+        rows = old.index.search(query.reshape(1, -1), 10, params=parameters)[1][0]
+        expected = rows[rows >= 0].tolist()
+        assert old.search(query, 10, allowed)[0].tolist() == expected
+        differs |= ivf.search(query, 10, allowed)[0].tolist() != expected
+    assert differs
+
+
 def test_padding_never_comes_through(index: VectorIndex, queries: Float32) -> None:
     only = np.arange(N) == 17
     assert index.search(queries[0], K, np.zeros(N, bool))[0].tolist() == []
@@ -122,6 +197,7 @@ def test_a_stored_index_answers_as_it_did(index: VectorIndex, queries: Float32, 
     index.write(SnapshotWriter(tmp_path), "things")
     again = VectorIndex.read(SnapshotReader(tmp_path), "things")
     assert (again.n_rows, again.width, again.n_probe) == (index.n_rows, index.width, index.n_probe)
+    assert again.masked == index.masked
     allowed = np.arange(N) % 2 == 0
     for query in queries[:8]:
         for mask in (None, allowed):

@@ -93,6 +93,8 @@ def test_every_other_field_of_similar_items_is_the_one_of_the_same_name() -> Non
         "visitor_id": "v",
         "page_size": 3,
         "exclude_item_ids": ["a", "b"],
+        "filter": "price < 2",
+        "strict_filtering": False,
         "include_out_of_stock": True,
         "explain": EXPLAIN_SUMMARY,
         "at": Timestamp(seconds=5),

@@ -368,3 +368,25 @@ def test_a_running_server_that_follows_a_publication_goes_on_with_the_list_begun
 
     assert (second.snapshot_version, fresh.snapshot_version) == (old, new)
     assert len(set(ids(first, second))) == 59
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 29])
+@pytest.mark.parametrize("config", ["home", "discover", "buy-again"])
+def test_pages_of_a_filtered_list_that_is_filled_are_the_long_list(
+    stub: RecommendationServiceStub, config: str, size: int
+) -> None:
+    request = pb.RecommendRequest(
+        user_id="user-03", serving_config=config, filter='brand = "Own"', strict_filtering=False, at=AT
+    )
+    whole, paged = pb.RecommendRequest(), pb.RecommendRequest()
+    whole.CopyFrom(request)
+    whole.page_size = 100
+    paged.CopyFrom(request)
+    paged.page_size = size
+
+    at_once = stub.Recommend(whole)
+
+    assert rows(*pages(stub.Recommend, paged)) == rows(at_once)
+    passes = [int(name.removeprefix("1-i")) % 2 == 0 for name in ids(at_once)]
+    assert passes == sorted(passes, reverse=True)
+    assert not all(passes)

@@ -74,6 +74,9 @@ def test_what_does_not_exist_is_named(
 some_ids = st.one_of(st.sampled_from(ALL_ITEMS), st.text(max_size=128), st.text(min_size=129, max_size=130))
 some_users = st.one_of(st.just("user-03"), st.text(max_size=130))
 some_configs = st.one_of(st.sampled_from(["", "home", "discover", "buy-again", "similar"]), st.text(max_size=9))
+some_filters = st.one_of(
+    st.just(""), st.sampled_from(["price < 5", 'category:"Shelf 1"', "own OR -17"]), st.text(max_size=40)
+)
 some_times = st.builds(
     Timestamp,
     seconds=st.one_of(st.integers(LAST_EVENT_AT - 10**7, LAST_EVENT_AT + 10**7), st.integers(-(2**40), 2**40)),
@@ -96,6 +99,8 @@ some_times = st.builds(
         at=some_times,
         labels=st.dictionaries(st.text(min_size=1, max_size=65), st.text(max_size=129), max_size=3),
         return_items=st.booleans(),
+        filter=some_filters,
+        strict_filtering=st.booleans(),
     )
 )
 def test_whatever_is_asked_is_answered_or_refused_with_a_reason(

@@ -49,6 +49,8 @@ def test_every_request_message_has_a_rule_for_each_of_its_fields() -> None:
         RecommendRequest(user_id="茶" * 128, visitor_id="x" * 128, page_size=2**31 - 1),
         RecommendRequest(exclude_item_ids=["x" * 128] * 1000, context_item_ids=["x"] * 100),
         RecommendRequest(labels={str(i): "v" * 128 for i in range(63)} | {"k" * 64: ""}),
+        RecommendRequest(filter="price < 2 OR colour = red", strict_filtering=False),
+        RecommendRequest(filter="x" * 5000),
         RecommendRequest(at=Timestamp(seconds=0)),
         RecommendRequest(platform="mini-program.2_A" + "a" * 16, page_token="t" * 8192, validate_only=True),
         RecommendRequest(at=Timestamp(seconds=4_133_980_799, nanos=999_999_999)),
@@ -106,6 +108,12 @@ def test_what_is_on_the_allowed_side_passes(request_: Message) -> None:
             "at",
             "at must be within the years 1970 to 2100, got 4133980800 s",
         ),
+        (
+            {"filter": "x" * 5001},
+            "filter",
+            "filter: the filter must be at most 5000 characters, got 5001 at position 5000",
+        ),
+        ({"filter": "price <"}, "filter", "filter: the filter ends too early at position 7; expected a value"),
         ({"at": Timestamp(nanos=-1)}, "at", "at.nanos must be within 0 to 999999999, got -1"),
     ],
 )

@@ -89,7 +89,7 @@ Global___ServedBy: _TypeAlias = ServedBy  # noqa: Y015
 
 @_typing.final
 class RecommendRequest(_message.Message):
-    """One question. Field numbers 7 to 9 and 20 to 24 are kept for filters and live context."""
+    """One question. Field numbers 9 and 20 to 24 are kept for live context."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -119,6 +119,8 @@ class RecommendRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     EXCLUDE_ITEM_IDS_FIELD_NUMBER: _builtins.int
     CONTEXT_ITEM_IDS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    STRICT_FILTERING_FIELD_NUMBER: _builtins.int
     INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
@@ -138,6 +140,16 @@ class RecommendRequest(_message.Message):
     page_size: _builtins.int
     """How many results to return. 0 (default) means the serving config's own number, 20 unless it says otherwise; above 200
     means 200; negative is INVALID_ARGUMENT. Fewer may be returned: `warnings` then says so.
+    """
+    filter: _builtins.str
+    """Which items may be returned, in the language of AIP-160 over the fields of an item: title, category, brand, price,
+    in_stock, created_at and attributes.<name>, for example `price < 20 AND category:"Dairy" AND NOT brand = "X"`. An OR
+    binds tighter than an AND. At most 5000 characters; empty allows everything. What cannot be read, an unknown field and
+    a value that does not fit its field are INVALID_ARGUMENT with the position, in characters from 0.
+    """
+    strict_filtering: _builtins.bool
+    """True (default): nothing but what passes `filter` is returned, however few that is. False: a page that would stay short
+    is filled, behind what passes, with popular items that ignore the filter and no other rule; `warnings` says how many.
     """
     include_out_of_stock: _builtins.bool
     """Also return what is out of stock. Default false."""
@@ -187,6 +199,8 @@ class RecommendRequest(_message.Message):
         page_size: _builtins.int = ...,
         exclude_item_ids: _abc.Iterable[_builtins.str] | None = ...,
         context_item_ids: _abc.Iterable[_builtins.str] | None = ...,
+        filter: _builtins.str = ...,
+        strict_filtering: _builtins.bool | None = ...,
         include_out_of_stock: _builtins.bool = ...,
         explain: Global___Explain.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
@@ -196,11 +210,13 @@ class RecommendRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         return_items: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context_item_ids", b"context_item_ids", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "serving_config", b"serving_config", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__strict_filtering: _TypeAlias = _typing.Literal["strict_filtering"]  # noqa: Y015
+    _WhichOneofArgType__strict_filtering: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strict_filtering) -> _WhichOneofReturnType__strict_filtering | None: ...
 
 Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
 
@@ -467,7 +483,9 @@ class BatchRecommendResponse(_message.Message):
 
         @_builtins.property
         def status(self) -> _status_pb2.Status:
-            """The failure of this one request, with the details that Recommend would have sent."""
+            """The failure of this one request, with the details that Recommend would have sent; violations name their field
+            from the batch, as in `requests[3].filter`.
+            """
 
         def __init__(
             self,
@@ -507,7 +525,7 @@ Global___BatchRecommendResponse: _TypeAlias = BatchRecommendResponse  # noqa: Y0
 
 @_typing.final
 class SimilarItemsRequest(_message.Message):
-    """"What is like this item". Field number 5 is kept for filter."""
+    """"What is like this item"."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -535,7 +553,9 @@ class SimilarItemsRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     VISITOR_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     EXCLUDE_ITEM_IDS_FIELD_NUMBER: _builtins.int
+    STRICT_FILTERING_FIELD_NUMBER: _builtins.int
     INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
@@ -552,6 +572,10 @@ class SimilarItemsRequest(_message.Message):
     """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id."""
     page_size: _builtins.int
     """How many results to return. 0 (default) means 20, above 200 means 200, negative is INVALID_ARGUMENT."""
+    filter: _builtins.str
+    """Which items may be returned, as in RecommendRequest. At most 5000 characters."""
+    strict_filtering: _builtins.bool
+    """What becomes of a page that `filter` leaves short, as in RecommendRequest. Default true: it stays short."""
     include_out_of_stock: _builtins.bool
     """Also return what is out of stock. Default false."""
     explain: Global___Explain.ValueType
@@ -583,7 +607,9 @@ class SimilarItemsRequest(_message.Message):
         user_id: _builtins.str = ...,
         visitor_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
+        filter: _builtins.str = ...,
         exclude_item_ids: _abc.Iterable[_builtins.str] | None = ...,
+        strict_filtering: _builtins.bool | None = ...,
         include_out_of_stock: _builtins.bool = ...,
         explain: Global___Explain.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
@@ -593,10 +619,12 @@ class SimilarItemsRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         return_items: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__strict_filtering: _TypeAlias = _typing.Literal["strict_filtering"]  # noqa: Y015
+    _WhichOneofArgType__strict_filtering: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strict_filtering) -> _WhichOneofReturnType__strict_filtering | None: ...
 
 Global___SimilarItemsRequest: _TypeAlias = SimilarItemsRequest  # noqa: Y015

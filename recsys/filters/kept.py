@@ -1,0 +1,87 @@
+"""Filters as a snapshot has them: over its catalogue's columns, the last ones asked for kept with what they allow."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.arrays import Bool
+from recsys.catalogue import Catalogue
+from recsys.filters.catalogue_columns import columns_of, read_attributes, read_texts, write_attributes, write_texts
+from recsys.filters.columns import Column, Columns
+from recsys.filters.predicate import Predicate, compile_filter
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
+
+# A bit an item each: 16 MB for a million items, where a shop's pages hardly have as many filters.
+MOST_KEPT = 128
+
+
+class _Kept:
+    """A predicate, and the bits it came to once somebody asked."""
+
+    def __init__(self, predicate: Predicate) -> None:
+        self._predicate = predicate
+        self._bits: NDArray[np.uint8] | None = None
+        self._lock = Lock()
+
+    def mask(self, columns: Columns) -> Bool:
+        # Held while it is worked out: callers with the same filter wait for one evaluation instead of repeating it.
+        with self._lock:
+            if self._bits is None:
+                self._bits = np.packbits(self._predicate.mask(columns))
+            bits = self._bits
+        return np.unpackbits(bits, count=columns.n_items).view(np.bool_)
+
+
+class Filters:
+    """Filters over ``columns``, for any number of threads. The ``most`` used last are compiled and evaluated once."""
+
+    def __init__(self, columns: Columns, most: int = MOST_KEPT) -> None:
+        self._columns = columns
+        self._schema = columns.schema
+        self._most = most
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = Lock()
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, attributes: Mapping[str, Column]) -> Filters:
+        """Over a catalogue in memory and further columns by name, text or numbers; the first search of a text works out
+        what ``write`` would store.
+        """
+        return cls(columns_of(catalogue, attributes))
+
+    @classmethod
+    def read(cls, src: SnapshotReader, catalogue: Catalogue) -> Filters:
+        """Over a stored catalogue, with what ``write`` stored; snapshots without it work it out when it is needed."""
+        return cls(columns_of(catalogue, read_attributes(src), texts=read_texts(src)))
+
+    def write(self, out: SnapshotWriter) -> None:
+        """Store what searching needs as ``filters.*`` arrays."""
+        write_texts(out, self._columns)
+        write_attributes(out, self._columns)
+
+    def check(self, text: str) -> None:
+        """Nothing when filter ``text`` fits the catalogue; FilterError with the position when not."""
+        self._of(text)
+
+    def mask(self, text: str) -> Bool:
+        """Which items pass filter ``text``; (n_items,) bool, the caller's own. FilterError as ``check``."""
+        return self._of(text).mask(self._columns)
+
+    def _of(self, text: str) -> _Kept:
+        with self._lock:
+            known = self._kept.get(text)
+            if known is not None:
+                self._kept.move_to_end(text)
+                return known
+        compiled = _Kept(compile_filter(text, self._schema))
+        with self._lock:
+            # Another thread may have been faster: there must be one place for the mask.
+            kept = self._kept.setdefault(text, compiled)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return kept
