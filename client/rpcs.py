@@ -14,6 +14,7 @@ _RECOMMENDATION = "recommender.v1.RecommendationService"
 _SNAPSHOT = "recommender.v1.SnapshotService"
 _Recommend, _Recommended = recommendation.RecommendRequest, recommendation.RecommendResponse
 _Batch, _BatchDone = recommendation.BatchRecommendRequest, recommendation.BatchRecommendResponse
+_Activate, _Configs = snapshot.ActivateSnapshotRequest, snapshot.ListServingConfigsRequest
 
 
 class Rpcs:
@@ -23,6 +24,9 @@ class Rpcs:
     batch_recommend = Rpc(_RECOMMENDATION, "BatchRecommend", _Batch, _BatchDone)
     similar_items = Rpc(_RECOMMENDATION, "SimilarItems", recommendation.SimilarItemsRequest, _Recommended)
     get_serving = Rpc(_SNAPSHOT, "GetServing", snapshot.GetServingRequest, snapshot.GetServingResponse)
+    list_snapshots = Rpc(_SNAPSHOT, "ListSnapshots", snapshot.ListSnapshotsRequest, snapshot.ListSnapshotsResponse)
+    activate_snapshot = Rpc(_SNAPSHOT, "ActivateSnapshot", _Activate, snapshot.ActivateSnapshotResponse)
+    list_serving_configs = Rpc(_SNAPSHOT, "ListServingConfigs", _Configs, snapshot.ListServingConfigsResponse)
     list_user_ids = Rpc(_SNAPSHOT, "ListUserIds", snapshot.ListUserIdsRequest, snapshot.ListUserIdsResponse)
     check_health = Rpc("grpc.health.v1.Health", "Check", HealthCheckRequest, HealthCheckResponse)
 

@@ -78,7 +78,7 @@ def test_no_field_of_a_request_has_the_name_of_an_argument() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [name for name in RPCS if name != "check_health"])
+@pytest.mark.parametrize("name", [name for name in RPCS if name not in ("check_health", "activate_snapshot")])
 def test_unavailable_is_tried_again_without_the_caller_noticing(address: str, scripted: Scripted, name: str) -> None:
     scripted.failures = [UNAVAILABLE, UNAVAILABLE]
     with Client(address) as blocking:
@@ -87,6 +87,15 @@ def test_unavailable_is_tried_again_without_the_caller_noticing(address: str, sc
     assert isinstance(answer, Message)
     assert [call.method for call in scripted.received] == [RPCS[name].path] * 3
     assert scripted.received[2].metadata["grpc-previous-rpc-attempts"] == "2"
+
+
+def test_what_changes_something_is_asked_once(address: str, scripted: Scripted) -> None:
+    scripted.failures = [UNAVAILABLE, UNAVAILABLE]
+    with Client(address) as blocking, pytest.raises(ClientError) as failed:
+        blocking.activate_snapshot(snapshot_version="v")
+
+    assert failed.value.code is grpc.StatusCode.UNAVAILABLE
+    assert len(scripted.received) == 1
 
 
 def test_the_awaited_client_tries_again_too(address: str, scripted: Scripted) -> None:
