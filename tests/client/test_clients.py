@@ -127,7 +127,7 @@ def test_a_user_without_an_answer_has_an_error_in_its_place(target: str) -> None
     assert isinstance(answer, RecommendResponse)
     assert isinstance(error, ClientError)
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert [violation.field for violation in error.violations] == ["user_id"]
+    assert [violation.field for violation in error.violations] == ["requests[1].user_id"]
 
 
 def test_what_cannot_be_meant_is_refused_before_any_call(address: str, scripted: Scripted) -> None:
