@@ -10,7 +10,7 @@ from index.heads import HEADS, NEWCOMERS
 from index.kept_selection import Selection, Selections, Shop, Verdict
 from index.learn import Learnt, Plan, learn, plan
 from index.policy_weights import PolicyWeights, choose_weights
-from index.selection import Chosen, choose
+from index.selection import Chosen, Grown, choose
 from index.source_search import n_fits, search
 from index.tuning import Budget, tune
 from index.worth import Worth, worths
@@ -127,6 +127,7 @@ def _select(builder: Builder, end: int, budget: Budget | None) -> tuple[Selected
     builder, notes = _fitting(builder, windows)
     learnt = learn(builder, windows)
     chosen: list[Chosen] = []
+    grown: Grown = {}
     for head in HEADS:
         recipe = None
         if budget is not None and budget.minutes > 0:
@@ -135,9 +136,9 @@ def _select(builder: Builder, end: int, budget: Budget | None) -> tuple[Selected
             recipe, said = tuned or (None, f"no window to judge recipes for {head.name} by: none was searched for")
             notes.append(said)
         with stages.stage(f"choose the fusion of {head.name}"):
-            chosen.append(choose(head, learnt.windows, learnt.names, n_items, seed=seed, tuned=recipe))
+            chosen.append(choose(head, learnt.windows, learnt.names, n_items, seed=seed, tuned=recipe, grown=grown))
     notes += [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
-    newcomers, said = _newcomers(builder, learnt)
+    newcomers, said = _newcomers(builder, learnt, grown)
     chosen += newcomers
     notes.append(said)
     table, weights = _weigh(builder, learnt, chosen)
@@ -148,14 +149,14 @@ def _select(builder: Builder, end: int, budget: Budget | None) -> tuple[Selected
     return found, learnt.names
 
 
-def _newcomers(builder: Builder, learnt: Learnt) -> tuple[list[Chosen], str]:
+def _newcomers(builder: Builder, learnt: Learnt, grown: Grown) -> tuple[list[Chosen], str]:
     """What orders for who has no history, if there were enough of them to tell; and a sentence about it."""
     n_judged = sum(len(window.truths[NEWCOMERS.task]) for window in learnt.windows if window.whole)
     if n_judged < LEAST_NEWCOMERS:
         return [], f"newcomers are ordered like everyone: {n_judged} came in the judged windows, {LEAST_NEWCOMERS} tell"
     seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
     with builder.stages.stage("choose the fusion of newcomers"):
-        one = choose(NEWCOMERS, learnt.windows, learnt.names, n_items, seed=seed)
+        one = choose(NEWCOMERS, learnt.windows, learnt.names, n_items, seed=seed, grown=grown)
     if one.n_users < LEAST_NEWCOMERS:
         return [], f"newcomers are ordered like everyone: only {one.n_users} can be judged, {LEAST_NEWCOMERS} tell"
     return [one], f"newcomers are ordered by {one.why}"

@@ -4,15 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from index.frames import Frame
-from index.heads import Head, Recipe
-from index.selection import Contender, Labelled, choose, final
+from index.heads import Head, Recipe, train
+from index.selection import Contender, Grown, Labelled, choose, final
 from index.tuning import Budget, tune
 from index.windows import Window
 from recsys.arrays import frozen
 from recsys.evaluation.truth import Truth
 from recsys.fusion import FOREST, RECIPROCAL_RANK, SOURCE, Fusion
+from recsys.ranker import Forest
 
 N_ITEMS, N_QUERIES, PER_QUERY, DAY = 30, 80, 12, 86_400
 QUICK = Recipe("quick", n_trees=15, n_leaves=5, learning_rate=0.2, least_rows_in_leaf=10)
@@ -125,3 +127,21 @@ def test_with_little_to_judge_by_the_own_history_comes_first() -> None:
     assert choose(HEAD, few, names, N_ITEMS, seed=0).contender.fusion == Fusion(SOURCE, source="history")
     enough = [labelled(100, 1, hidden=False, n_queries=20)]
     assert choose(HEAD, enough, names, N_ITEMS, seed=0).contender.fusion == Fusion(SOURCE, source="lucky")
+
+
+def test_heads_that_learn_from_the_same_rows_share_their_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
+    trained: list[Recipe] = []
+
+    def counted(recipe: Recipe, sample: Frame, *, seed: int) -> Forest:
+        trained.append(recipe)
+        return train(recipe, sample, seed=seed)
+
+    monkeypatch.setattr("index.selection.train", counted)
+    grown: Grown = {}
+    first = choose(HEAD, windows, NAMES, N_ITEMS, seed=0, grown=grown)
+    again = choose(replace(HEAD, name="newcomers"), windows, NAMES, N_ITEMS, seed=0, grown=grown)
+    assert trained == [QUICK]
+    assert again.scores["forest (quick)"]["ndcg@10"].tolist() == first.scores["forest (quick)"]["ndcg@10"].tolist()
+    choose(replace(HEAD, negatives=0.5), windows, NAMES, N_ITEMS, seed=0, grown=grown)
+    assert trained == [QUICK, QUICK]

@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -26,43 +25,7 @@ from server.supervisor import Supervisor, reserved
 from server.tokens import Caller, Role, line_of
 
 from .authority import Authority
-
-COMMAND = [sys.executable, "-m", "server.cli"]
-PATIENCE_S = 60
-
-
-class Server:
-    """A running recsys-server and what it printed."""
-
-    def __init__(self, arguments: list[str], folder: Path) -> None:
-        self.errors = folder / "stderr"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("RECSYS_")}
-        with self.errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [*COMMAND, "--address", "127.0.0.1:0", "--compiled-cache", "off", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=environment,
-            )
-        self.lines: list[str] = []
-
-    def until(self, pattern: str) -> re.Match[str]:
-        """The first coming line of output that matches."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if match := re.search(pattern, line):
-                return match
-        raise AssertionError(f"{pattern} never came: {self.lines} {self.errors.read_text()}")
-
-    def served(self) -> int:
-        """The process id of the next worker that begins to serve."""
-        return int(self.until(r"\(process (\d+)\) serves")[1])
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE_S)
+from .server_process import PATIENCE_S, Server
 
 
 def wait_for_end(process_id: int) -> None:
