@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -30,7 +30,9 @@ OBJECTIVES = (BINARY, LAMBDARANK)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a forest is grown. objective: LightGBM's name of one of ``OBJECTIVES``."""
+    """How a forest is grown. objective: LightGBM's name of one of ``OBJECTIVES`` · random_splits: of each feature one
+    threshold is tried, drawn at random (Geurts, Ernst, Wehenkel, "Extremely randomized trees", 2006).
+    """
 
     name: str
     n_trees: int
@@ -40,6 +42,7 @@ class Recipe:
     feature_fraction: float = 0.5
     lambda_l2: float = 5.0
     objective: str = BINARY
+    random_splits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,12 @@ class Head:
 SMALL = Recipe("small", n_trees=80, n_leaves=7, learning_rate=0.05, least_rows_in_leaf=50, feature_fraction=0.3)
 # Of pairs within a list, not of rows by themselves: on Complete Journey better at what is new and worse at repeats.
 RANKED = Recipe("ranked", 250, 15, 0.04, 400, objective=LAMBDARANK)
+DEEP_TREES = Recipe("deep", 220, 31, 0.07, 200)
+# What is drawn at random follows noise less. Against ``deep`` on what repeats: +.0014 (SE .0007) of .434 on Complete
+# Journey and about +.006 of .591 on a shop of 21 products, where two seeds of ``deep`` differ by as much as .003.
+RANDOM = replace(DEEP_TREES, name="random", feature_fraction=1.0, random_splits=True)
 HEADS = (
-    Head("home", "all", False, 0.1, (Recipe("deep", 220, 31, 0.07, 200), SMALL)),
+    Head("home", "all", False, 0.1, (DEEP_TREES, RANDOM, SMALL)),
     Head("discover", "novel", True, 0.16, (Recipe("broad", 250, 15, 0.04, 400), RANKED, SMALL)),
 )
 # Who has no history, in whatever serving config. It learns from everyone's rows like ``discover``, but is judged by who
@@ -154,6 +161,7 @@ def parameters(recipe: Recipe, sample: Frame, *, seed: int) -> dict[str, Any]:
         # A leaf's least size follows the data: a fixed one would leave small shops with a stump.
         "min_data_in_leaf": max(5, min(recipe.least_rows_in_leaf, n_positives // 40)),
         "feature_fraction": recipe.feature_fraction,
+        "extra_trees": recipe.random_splits,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "lambda_l2": recipe.lambda_l2,

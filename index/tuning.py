@@ -127,9 +127,10 @@ def _suggested(trial: Any) -> Recipe:
         n_leaves=trial.suggest_int("n_leaves", 4, 63, log=True),
         learning_rate=trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
         least_rows_in_leaf=trial.suggest_int("least_rows_in_leaf", 10, 1000, log=True),
-        feature_fraction=trial.suggest_float("feature_fraction", 0.15, 0.9),
+        feature_fraction=trial.suggest_float("feature_fraction", 0.15, 1.0),
         lambda_l2=trial.suggest_float("lambda_l2", 0.1, 100.0, log=True),
         objective=trial.suggest_categorical("objective", OBJECTIVES),
+        random_splits=trial.suggest_categorical("random_splits", (False, True)),
     )
 
 

@@ -153,6 +153,20 @@ def test_a_ranked_forest_orders_as_well_and_its_scores_are_log_odds() -> None:
     )
 
 
+def test_thresholds_drawn_at_random_are_others_each_seed_and_still_learn() -> None:
+    sample, test = frame_of(80, 20), frame_of(50, 20, 9)
+    recipe = replace(QUICK, random_splits=True)
+    one, again, other = (train(recipe, sample, seed=seed) for seed in (3, 3, 4))
+    assert one.text == again.text
+    searched, drawn, redrawn = (
+        forest.booster.dump_model()["tree_info"][0]["tree_structure"]["threshold"]
+        for forest in (train(QUICK, sample, seed=3), one, other)
+    )
+    assert len({searched, drawn, redrawn}) == 3
+    scores = one.score(test.features)
+    assert scores[test.labels].mean() > scores[~test.labels].mean() + 1.0
+
+
 def test_queries_of_one_number_in_two_windows_are_two() -> None:
     frame = frame_of(3, 4)
     assert n_rows_by_query(Frame.concatenate([frame, frame])).tolist() == [4] * 6
