@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from index.figures import WITHOUT
 from index.frames import Frame
 from index.heads import sample_of, top_lists, train
 from index.scoring import CHUNK
@@ -68,7 +69,7 @@ class Alternatives:
         found = {}
         for what, columns in self._groups():
             advance(what)
-            found[f"without {what}"] = self._lists(self._blinded(columns))
+            found[f"{WITHOUT}{what}"] = self._lists(self._blinded(columns))
         return found
 
     def _groups(self) -> Iterator[tuple[str, Bool]]:

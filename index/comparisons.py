@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -77,10 +78,23 @@ def cell(value: float, *, signed: bool = False) -> str:
 
 def differences_table(evaluation: Evaluation) -> Table:
     """The pipeline minus every other list, with intervals."""
-    table = Table("task", "pipeline minus", title=f"Differences of {COMPARED}, paired by user", title_justify="left")
-    for heading in ("mean", "low", "high", "users"):
-        table.add_column(heading, justify="right")
-    for task, differences in evaluation.differences.items():
+    title = f"Differences of {COMPARED}, paired by user"
+    return _paired("pipeline minus", title, evaluation.differences)
+
+
+def ablations_table(evaluation: Evaluation) -> Table | None:
+    """The forest with everything minus a forest that never knew something; None where nothing was left out."""
+    if not any(evaluation.ablations.values()):
+        return None
+    title = f"What {COMPARED} of the ranker's own order, before any policy, loses without"
+    return _paired("without", title, evaluation.ablations)
+
+
+def _paired(heading: str, title: str, by_task: Mapping[str, Intervals]) -> Table:
+    table = Table("task", heading, title=title, title_justify="left")
+    for column in ("mean", "low", "high", "users"):
+        table.add_column(column, justify="right")
+    for task, differences in by_task.items():
         for name, found in differences.items():
             bounds = (cell(value, signed=True) for value in (found.mean, found.low, found.high))
             table.add_row(task, name, *bounds, f"{found.n_users:,}")

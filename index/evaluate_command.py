@@ -71,7 +71,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             file.parent.mkdir(parents=True, exist_ok=True)
     from rich.console import Console
 
-    from index.comparisons import differences_table, scope, sentences, slices_table
+    from index.comparisons import ablations_table, differences_table, scope, sentences, slices_table
     from index.figures import Evaluation
     from index.progress import Stages
     from index.reporting import metrics_table
@@ -84,6 +84,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     console = Console(width=None if os.isatty(1) else 160)
     console.print(metrics_table(evaluation.tasks, scope(evaluation)))
     console.print(differences_table(evaluation))
+    if (ablations := ablations_table(evaluation)) is not None:
+        console.print(ablations)
     console.print(slices_table(evaluation))
     for sentence in sentences(evaluation):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -15,6 +15,9 @@ from recsys.evaluation.bootstrap import LEVEL, N_RESAMPLES, Interval, difference
 
 PIPELINE = "pipeline"
 COMPARED = "ndcg@10"
+# How ablated lists are named, and what they are compared with: the same forest, no policy either, that knew everything.
+WITHOUT = "without "
+UNABLATED = "fusion forest"
 Figures = Mapping[str, Mapping[str, float]]  # name -> metric -> value
 Intervals = Mapping[str, Interval]  # name -> interval of COMPARED
 
@@ -59,8 +62,17 @@ class Scored:
         return intervals(self._compared, self.users)
 
     def differences(self) -> Intervals:
-        """name -> interval of the pipeline's NDCG@10 minus its own, user by user."""
-        return differences(self._compared, PIPELINE, self.users)
+        """name -> interval of the pipeline's NDCG@10 minus its own, user by user; nothing of ablated lists."""
+        others = {name: values for name, values in self._compared.items() if not name.startswith(WITHOUT)}
+        return differences(others, PIPELINE, self.users)
+
+    def ablations(self) -> Intervals:
+        """What was left out -> interval of what NDCG@10 the forest with everything has more, user by user."""
+        ablated = {name: values for name, values in self._compared.items() if name.startswith(WITHOUT)}
+        if not ablated or UNABLATED not in self.values:
+            return {}
+        found = differences({UNABLATED: self._compared[UNABLATED], **ablated}, UNABLATED, self.users)
+        return {name.removeprefix(WITHOUT): worth for name, worth in found.items()}
 
     @property
     def _compared(self) -> dict[str, Float64]:
@@ -85,13 +97,15 @@ class Scores:
 class Evaluation:
     """What is reported: figures by task (and slice) and name, intervals of NDCG@10 and of the pipeline's lead in it.
 
-    facts: of the newest window, with all windows under ``windows``.
+    ablations: by what was left out, the interval of what the forest with everything has more of NDCG@10 · facts: of the
+    newest window, with all windows under ``windows``.
     """
 
     tasks: Mapping[str, Figures]
     slices: Mapping[str, Mapping[str, Figures]]
     intervals: Mapping[str, Intervals]
     differences: Mapping[str, Intervals]
+    ablations: Mapping[str, Intervals]
     slice_intervals: Mapping[str, Mapping[str, Intervals]]
     slice_differences: Mapping[str, Mapping[str, Intervals]]
     facts: Mapping[str, Any]
@@ -118,6 +132,7 @@ class Evaluation:
             },
             intervals={task: scored.intervals() for task, scored in tasks.items()},
             differences={task: scored.differences() for task, scored in tasks.items()},
+            ablations={task: scored.ablations() for task, scored in tasks.items()},
             slice_intervals={
                 task: {part: scored.intervals() for part, scored in parts.items()} for task, parts in slices.items()
             },
@@ -139,6 +154,7 @@ class Evaluation:
             "slices": self.slices,
             "intervals": self.intervals,
             "differences": self.differences,
+            "ablations": self.ablations,
             "slice_intervals": self.slice_intervals,
             "slice_differences": self.slice_differences,
         }

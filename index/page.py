@@ -112,6 +112,12 @@ def _task(evaluation: Evaluation, task: str) -> str:
     )
     rows = [[name, spelled(found, signed=True)] for name, found in evaluation.differences[task].items()]
     differences = _table(f"Task {task}: {COMPARED} of the pipeline minus", ["list", "mean and interval"], rows)
+    lost = [[name, spelled(found, signed=True)] for name, found in evaluation.ablations[task].items()]
+    ablated = _table(
+        f"Task {task}: {COMPARED} that the ranker's own order, before any policy, loses without",
+        ["left out", "mean and interval"],
+        lost,
+    )
     return "\n".join(
         [
             f"<h2>Task {escape(task)}</h2>",
@@ -120,6 +126,7 @@ def _task(evaluation: Evaluation, task: str) -> str:
             points,
             table,
             differences if rows else "",
+            ablated if lost else "",
         ]
     )
 

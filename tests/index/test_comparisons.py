@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from index.comparisons import Lead, differences_table, scope, sentences, slices_table, spelled
+from index.comparisons import Lead, ablations_table, differences_table, scope, sentences, slices_table, spelled
 from index.figures import Evaluation, Scored, Scores
 from recsys.evaluation.bootstrap import Interval
 
@@ -79,3 +79,13 @@ def test_without_an_interval_the_mean_stands_alone() -> None:
     assert spelled(Interval(0.25, math.nan, math.nan, 1)) == "0.2500"
     assert spelled(Interval(math.nan, math.nan, math.nan, 0)) == "–"
     assert spelled(Interval(0.25, 0.2, 0.3, 5), signed=True) == "+0.2500 (+0.2000 to +0.3000)"
+
+
+def test_what_was_left_out_has_a_table_of_its_own_if_anything_was() -> None:
+    found = evaluation(**{"fusion forest": [0.4, 0.5], "without source als": [0.3, 0.4], "pipeline": [0.2, 0.4]})
+    (row,) = (line for line in shown(ablations_table(found)).splitlines() if "als" in line)
+    assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
+        *("all", "source als", "+0.1000", "+0.1000", "+0.1000", "2")
+    ]
+    assert "als" not in shown(differences_table(found))
+    assert ablations_table(evaluation(pipeline=[0.2, 0.4])) is None

@@ -81,6 +81,23 @@ def test_slices_differences_and_a_page_come_with_it(evaluate: Run, world: Any, t
     assert html.count("<svg") == 6
 
 
+def test_ablations_are_judged_against_the_forest_that_knows_everything(
+    evaluate: Run, corner_shop: Any, tmp_path: Path
+) -> None:
+    out, page = tmp_path / "figures.json", tmp_path / "figures.html"
+    ran = evaluate(corner_shop.write(tmp_path / "data"), SPLIT, "--ablate", "--json", out, "--html", page)
+    assert ran.code == 0, ran.err
+    figures = json.loads(out.read_text())
+    for task, found in figures["ablations"].items():
+        ndcg = {name: metrics["ndcg@10"] for name, metrics in figures["tasks"][task].items()}
+        assert {"source history", "source popular", "Repeat features"} <= set(found)
+        for left_out, worth in found.items():
+            assert worth["mean"] == pytest.approx(ndcg["fusion forest"] - ndcg[f"without {left_out}"])
+        assert not any(name.startswith("without") for name in figures["differences"][task])
+    assert "loses without" in ran.out
+    assert "loses without" in page.read_text(encoding="utf-8")
+
+
 def test_several_windows_are_pooled_by_user(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
     data = corner_shop.write(tmp_path / "data")
     out = tmp_path / "figures.json"

@@ -48,6 +48,20 @@ def test_one_window_is_reported_as_it_is() -> None:
     assert found.facts["n_users"] == {"all": 2, "novel": 0}
 
 
+def test_what_was_left_out_is_compared_with_the_forest_that_knew_it_and_with_nothing_else() -> None:
+    ndcg = {"pipeline": [1.0, 0.5], "fusion forest": [0.5, 0.5], "without source als": [0.25, 0.0]}
+    found = Evaluation.of([window("2025-02", 0.5, scored(["a", "b"], **ndcg))])
+    assert set(found.differences["all"]) == {"fusion forest"}
+    assert set(found.ablations["all"]) == {"source als"}
+    assert found.ablations["all"]["source als"].mean == 0.375
+    assert found.to_json()["ablations"]["all"]["source als"]["n_users"] == 2
+
+
+def test_without_a_forest_nothing_is_compared_with_it() -> None:
+    found = Evaluation.of([window("2025-02", 0.5, scored(["a"], **{"pipeline": [1.0], "without source als": [0.5]}))])
+    assert found.ablations == {"all": {}}
+
+
 def test_windows_are_pooled_under_the_names_all_of_them_have() -> None:
     found = Evaluation.of([NEWEST, OLDER])
     assert set(found.tasks["all"]) == {"pipeline", "popular"}
