@@ -30,6 +30,8 @@ def batches(user_ids: Iterable[str], n_users: int, fields: dict[str, Any]) -> It
         raise TypeError(f"user_ids must be several ids, got the text {user_ids!r}")
     if not 1 <= n_users <= LARGEST_BATCH:
         raise ValueError(f"batch_size must be from 1 to {LARGEST_BATCH}, got {n_users}")
+    if "user_id" in fields:
+        raise TypeError("user_id is that of each of user_ids, it cannot be given for all")
     return _batches(iter(user_ids), n_users, RecommendRequest(**fields))
 
 

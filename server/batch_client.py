@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,12 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recsys.errors import InputError
 from server.batch_files import Output, read_users
-from server.channel import EXIT_CODES, add_filter, add_target, connect, sentence_of, timestamp_of_iso
+from server.channel import EXIT_CODES, add_filter, add_target, connect, limit, sentence_of, timestamp_of_iso
 from server.credentials import Credentials, credentials_of
 from server.export import Export, ExportFailed, Totals, Wish, all_users
 
 ALL = "all"
-LARGEST_LIMIT = 200
 # Each is one TCP connection; the kernel spreads connections, not calls, over a server's workers.
 N_CHANNELS = 8
 
@@ -29,13 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the file is written; 1 when the server fails; 2 on bad arguments or files."""
     options = _parser().parse_args(arguments)
     try:
-        at = timestamp_of_iso(options.at) if options.at else None
+        at = None if options.at is None else timestamp_of_iso(options.at)
         wish = Wish(options.limit, options.serving_config, at, options.filter)
         output = Output(Path(options.out))
         credentials = credentials_of(options)
         users = None if options.users == ALL else read_users(Path(options.users))
         started = perf_counter()
-        totals = _export(options.target, credentials, users, wish, output)
+        with _interruptible():
+            totals = _export(options.target, credentials, users, wish, output)
     except InputError as error:
         return _failed(str(error), 2)
     except UnicodeEncodeError:
@@ -44,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error), 1)
     except grpc.RpcError as error:
         return _failed(sentence_of(error, options.target), 1)
+    except OSError as error:
+        return _failed(f"--out {options.out} cannot be written: {error.strerror or error}", 2)
+    except KeyboardInterrupt as interruption:
+        number = interruption.args[0] if interruption.args else signal.SIGINT
+        return _failed(f"interrupted: {options.out} was not written", 128 + number)
     seconds = perf_counter() - started
     print(
         f"{totals.n_users} users, {totals.n_rows} rows from snapshot {totals.snapshot_version} in {seconds:.1f} s "
@@ -52,6 +59,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for warning, n_times in totals.warnings.most_common(5):
         print(f"warning for {n_times} users: {warning}")
     return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP are as Ctrl-C: what is written so far is dropped on the way out."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    # Only the main thread may say what a signal does.
+    signals = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _export(target: str, credentials: Credentials, users: Sequence[str] | None, wish: Wish, output: Output) -> Totals:
@@ -91,12 +115,6 @@ def _plain(n_users: int) -> Callable[[int], None]:
     return told
 
 
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_LIMIT:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {LARGEST_LIMIT}, got {text!r}")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="recsys-batch", description="Fetch recommendations for many users.", epilog=EXIT_CODES
@@ -105,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--users", metavar="FILE|all", required=True, help="one id a line, Parquet with user_id, or all"
     )
-    parser.add_argument("--limit", metavar="N", type=_limit, default=20, help="items a user, 1 to 200, default 20")
+    parser.add_argument("--limit", metavar="N", type=limit, default=20, help="items a user, 1 to 200, default 20")
     parser.add_argument("--serving-config", metavar="NAME", default="home", help="default home")
     add_filter(parser)
     parser.add_argument("--at", metavar="ISO", help='"now" for the answers; default the server\'s clock')

@@ -26,9 +26,9 @@ def read_users(path: Path) -> list[str]:
     InputError on a file that cannot be read, names nobody, or holds an id of more than 128 characters.
     """
     try:
-        with path.open("rb") as file:
-            is_parquet = file.read(4) == b"PAR1"
-        ids = _parquet_ids(path) if is_parquet else path.read_text(encoding="utf-8-sig").split("\n")
+        # Once: a pipe gives its bytes to the first who asks.
+        raw = path.read_bytes()
+        ids = _parquet_ids(path, raw) if raw.startswith(b"PAR1") else raw.decode("utf-8-sig").split("\n")
     except OSError as error:
         raise InputError(f"--users {path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -38,7 +38,7 @@ def read_users(path: Path) -> list[str]:
     except pa.ArrowException as error:
         raise InputError(f"--users {path} cannot be read as Parquet with a column user_id") from error
     stripped = (id.removesuffix("\r") for id in ids)
-    users = list(dict.fromkeys(id for id in stripped if id))
+    users = list(dict.fromkeys(id for id in stripped if id and not id.isspace()))
     if not users:
         raise InputError(f"--users {path} names no user")
     longest = max(users, key=len)
@@ -47,12 +47,17 @@ def read_users(path: Path) -> list[str]:
     return users
 
 
-def _parquet_ids(path: Path) -> list[str]:
-    if "user_id" not in pq.read_schema(path).names:
+def _parquet_ids(path: Path, raw: bytes) -> list[str]:
+    schema = pq.read_schema(pa.BufferReader(raw))
+    if "user_id" not in schema.names:
         raise InputError(f"--users {path} must have a column user_id")
-    ids: list[str] = (
-        pq.read_table(path, columns=["user_id"]).column("user_id").drop_null().cast(pa.string()).to_pylist()
-    )
+    kind = schema.field("user_id").type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    # A column of whole numbers with a gap comes out of some tools as 1.0 and NaN: no such user exists.
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise InputError(f"--users {path} must have texts or whole numbers in the column user_id, got {kind}")
+    column = pq.read_table(pa.BufferReader(raw), columns=["user_id"]).column("user_id")
+    ids: list[str] = column.drop_null().cast(pa.string()).to_pylist()
     return ids
 
 
@@ -124,7 +129,8 @@ class Output:
         if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise InputError(f"--out {path} cannot be written")
         self._path = path
-        self._draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+        # Of the name only the beginning: with all of it a long one would be too long.
+        self._draft = path.with_name(f".{path.name[:80]}.{os.getpid()}.part")
 
     def rows(self) -> Rows:
         """A fresh draft; an earlier one is dropped."""

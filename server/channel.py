@@ -49,6 +49,7 @@ SERVICE_CONFIG = {
 }
 
 _UNEXPECTED_END = "it closed the connection; does it speak TLS (--tls, --ca) or want a certificate (--cert, --key)?"
+LARGEST_LIMIT = 200
 _CAUSES = {
     "Hostname Verification": "its certificate is for another host",
     "CERTIFICATE_VERIFY_FAILED": "nobody we trust vouches for its certificate (--ca)",
@@ -118,12 +119,19 @@ def _target(text: str) -> str:
     return text
 
 
+def limit(text: str) -> int:
+    """How many items of a list are wanted, for argparse."""
+    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_LIMIT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {LARGEST_LIMIT}, got {text!r}")
+    return int(text)
+
+
 def timestamp_of_iso(text: str) -> Timestamp:
     """The Timestamp of an ISO 8601 time or date; UTC when it names no zone. InputError on anything else."""
+    stamp = Timestamp()
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
+        stamp.FromDatetime((time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC))
+    except (ValueError, OverflowError) as error:
         raise InputError(f"--at must be an ISO 8601 time such as 2017-06-01T00:00:00Z, got {text!r}") from error
-    stamp = Timestamp()
-    stamp.FromDatetime((time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC))
     return stamp

@@ -34,11 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = settings.at_port(keeper.getsockname()[1])
         for line in settings.lines():
             _say(line)
+        if not settings.snapshots.is_dir():
+            _say(f"snapshot folder {settings.snapshots} does not exist: calls fail until a rebuild publishes there")
         return Supervisor(settings.sealed_with(token_key), say=_say).run()
 
 
 def _check_files(settings: Settings) -> None:
-    """Read every key, certificate and token once: what is wrong with them is said here, not by each worker."""
+    """Look at the folder and read keys, certificates and tokens once: what is wrong is said here, not by workers."""
+    if settings.snapshots.exists() and not settings.snapshots.is_dir():
+        raise InputError(f"--snapshots {settings.snapshots} must be a folder")
     if settings.verify_key:
         verify_key(key_text(settings.verify_key))
     if settings.tls:

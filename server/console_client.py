@@ -21,7 +21,16 @@ from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUs
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.errors import InputError
 from server import console_tables
-from server.channel import CALL_TIMEOUT_S, EXIT_CODES, add_filter, add_target, connect, sentence_of, timestamp_of_iso
+from server.channel import (
+    CALL_TIMEOUT_S,
+    EXIT_CODES,
+    add_filter,
+    add_target,
+    connect,
+    limit,
+    sentence_of,
+    timestamp_of_iso,
+)
 from server.credentials import credentials_of
 
 Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
@@ -52,7 +61,7 @@ def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> Renderable
         exclude_item_ids=options.exclude,
         filter=options.filter,
         explain=_explain(options),
-        at=timestamp_of_iso(options.at) if options.at else None,
+        at=None if options.at is None else timestamp_of_iso(options.at),
         return_items=True,
     )
     response = _whole(RecommendationServiceStub(channel).Recommend, request, options)
@@ -132,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     similar.set_defaults(command=_similar)
 
     for listing in (recommend, similar):
-        listing.add_argument("--limit", metavar="N", type=int, default=10, help="how many, default 10")
+        listing.add_argument("--limit", metavar="N", type=limit, default=10, help="how many, 1 to 200, default 10")
         add_filter(listing)
         listing.add_argument("--all-pages", action="store_true", help="the whole list, --limit at a time")
         listing.add_argument(

@@ -52,6 +52,7 @@ SERVICES = (
     snapshot_pb2.DESCRIPTOR.services_by_name["SnapshotService"].full_name,
 )
 WHOLE_SERVER = health.OVERALL_HEALTH
+HEALTH_NAMES = (WHOLE_SERVER, *SERVICES)
 LARGEST_MESSAGE = 4 * 1024 * 1024
 # With SO_REUSEPORT a connection stays with one worker: ending it now and then lets new workers take part.
 CONNECTION_AGE_MS = 60_000
@@ -79,6 +80,13 @@ class _Health(health.HealthServicer):  # type: ignore[misc] # the package is unt
         return super().Check(request, context)
 
     Check.experimental_thread_pool = ThreadPoolExecutor(1, thread_name_prefix="health")  # type: ignore[attr-defined]
+
+    def List(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Every service's health; the package leaves it unimplemented."""
+        answers = {name: self.Check(health_pb2.HealthCheckRequest(service=name), context) for name in HEALTH_NAMES}
+        return health_pb2.HealthListResponse(statuses=answers)
+
+    List.experimental_thread_pool = Check.experimental_thread_pool  # type: ignore[attr-defined]
 
 
 class Worker:
@@ -142,7 +150,7 @@ class Worker:
         self._report({"state": "serving", "snapshot": version})
 
     def _set_health(self, status: int) -> None:
-        for name in (WHOLE_SERVER, *SERVICES):
+        for name in HEALTH_NAMES:
             self._health.set(name, status)
 
 

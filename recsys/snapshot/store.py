@@ -203,7 +203,11 @@ class SnapshotStore:
         return target
 
     def prune(self, keep: int) -> list[str]:
-        """Delete all but the newest ``keep`` versions, never the current one; those deleted, oldest first."""
+        """Delete all but the newest ``keep`` versions, never the current one; those deleted, oldest first.
+
+        Versions without a readable manifest do not count as kept, or damaged ones could outlive what can be served.
+        Newer ones are left: they may be of a later release.
+        """
         if keep < 1:
             raise InputError(f"keep must be at least 1, got {keep}")
         if not self._root.is_dir():
@@ -214,13 +218,22 @@ class SnapshotStore:
                 current = self.current()
             except NoSnapshot:
                 current = ""
-            doomed = [version for version in self.versions()[:-keep] if version != current]
+            readable = [version for version in self.versions() if self._is_readable(version)]
+            oldest_kept = readable[-keep:][0] if readable else ""
+            doomed = [version for version in self.versions() if version < oldest_kept and version != current]
             for version in doomed:
                 os.rename(self._root / version, self._root / f"{_TRASH}{version}-{secrets.token_hex(4)}")
             # Before the first file goes: after a power cut no version may come back with part of its files.
             sync_folder(self._root)
             self._remove(_TRASH)
         return doomed
+
+    def _is_readable(self, version: str) -> bool:
+        try:
+            self.manifest(version)
+        except SnapshotError:
+            return False
+        return True
 
     def _exists(self, version: str) -> bool:
         folder = self._root / version

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -138,3 +141,29 @@ def test_a_snapshot_replaced_in_the_middle_starts_the_export_again_so_that_one_v
     assert [row["user_id"] for row in rows[::3]] == users
     assert {row["item_id"][:2] for row in rows} == {"2-"}
     assert 0 in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_leaves_nothing_and_is_one_sentence(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(Export, "run", lambda *_: (os.kill(os.getpid(), number), signal.pause()))
+    out = tmp_path / "lists.jsonl"
+    assert main(["--target", target, "--users", "all", "--out", str(out)]) == 128 + number
+    assert capsys.readouterr().err == f"recsys-batch: interrupted: {out} was not written\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is before
+
+
+def test_a_full_disk_is_one_sentence(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Output, "keep", full)
+    out = tmp_path / "lists.jsonl"
+    assert main(["--target", target, "--users", "all", "--out", str(out)]) == 2
+    assert capsys.readouterr().err.endswith(f"recsys-batch: --out {out} cannot be written: No space left on device\n")
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -112,3 +114,26 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path: P
 
     with pytest.raises(InputError, match="--out"):
         Output(tmp_path / name)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe, ids = tmp_path / "pipe", [str(number) for number in range(5_000)]
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text("\n".join(ids)))
+    writer.start()
+    assert read_users(pipe) == ids
+    writer.join()
+
+
+@pytest.mark.parametrize("column", [pa.array([1.0, None]), pa.array([True])])
+def test_numbers_that_are_not_whole_are_no_ids(tmp_path: Path, column: pa.Array) -> None:
+    pq.write_table(pa.table({"user_id": column}), tmp_path / "users")
+    with pytest.raises(InputError, match="must have texts or whole numbers in the column user_id, got"):
+        read_users(tmp_path / "users")
+
+
+def test_the_longest_name_a_file_can_have_has_a_draft_too(tmp_path: Path) -> None:
+    output = Output(tmp_path / f"{'n' * 240}.jsonl")
+    output.rows().close()
+    output.keep()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{'n' * 240}.jsonl"]

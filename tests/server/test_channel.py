@@ -88,6 +88,7 @@ def test_times_without_a_zone_are_utc(text: str, seconds: int) -> None:
     assert timestamp_of_iso(text).seconds == seconds
 
 
-def test_what_is_no_time_is_refused() -> None:
+@pytest.mark.parametrize("text", ["tomorrow", "", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
+def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--at must be an ISO 8601 time"):
-        timestamp_of_iso("tomorrow")
+        timestamp_of_iso(text)

@@ -103,7 +103,7 @@ def test_users_are_one_a_line(target: str, capsys: pytest.CaptureFixture[str]) -
     [
         (["similar", "nope"], 1, "item 'nope' does not exist"),
         (["recommend", "x", "--serving-config", "nope"], 1, "serving config 'nope' does not exist"),
-        (["recommend", "x", "--limit", "-1"], 1, "recsys-client: page_size must be at least 0, got -1"),
+        (["recommend", "x" * 129], 1, "recsys-client: user_id must be at most 128 characters, got 129"),
         (["recommend", "x", "--at", "noon"], 2, "--at must be an ISO 8601 time"),
     ],
 )
@@ -126,3 +126,13 @@ def test_unknown_words_exit_2(words: list[str]) -> None:
         main(words)
 
     assert raised.value.code == 2
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "201", "ten"])
+def test_a_limit_that_a_server_would_not_take_as_it_is_is_refused(
+    target: str, capsys: pytest.CaptureFixture[str], limit: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["recommend", "x", "--limit", limit, "--target", target])
+    assert refused.value.code == 2
+    assert f"must be a whole number from 1 to 200, got '{limit}'" in capsys.readouterr().err

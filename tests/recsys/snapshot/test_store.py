@@ -180,6 +180,16 @@ def test_prune_keeps_the_newest_and_never_deletes_the_current_one(
             store.prune(keep)
 
 
+def test_what_cannot_be_read_does_not_count_as_kept(build: Build, store: SnapshotStore, root: Path) -> None:
+    first, second, third, fourth = built(build, store, 4)
+    for damaged in (first, third, fourth):
+        (root / damaged / "manifest.json").write_bytes(b"{")
+    assert store.prune(1) == [first]
+    assert store.versions() == [second, third, fourth]
+    (root / second / "manifest.json").write_bytes(b"{")
+    assert store.prune(1) == []
+
+
 def test_prune_without_a_current_version_keeps_the_newest(build: Build, store: SnapshotStore) -> None:
     first, second = built(build, store, 2)
     assert store.prune(1) == [first]
