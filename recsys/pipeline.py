@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
+from recsys.budget import Budget
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.features.groups import GROUPS, groups_of
@@ -17,7 +18,7 @@ from recsys.fusion import FOREST, RECIPROCAL_RANK, Fusion
 from recsys.policies.chain import policies_of, select
 from recsys.policies.pool import POOL
 from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
-from recsys.ranker import Additive, Ranker
+from recsys.ranker import Additive, Ranker, RankFusion
 from recsys.serving import Depth, Scope
 from recsys.sources.protocol import Source
 
@@ -39,54 +40,72 @@ class Pipeline:
     rankers: Mapping[str, Ranker]
     fusions: Mapping[str, Fusion]
 
-    def recommend(self, query: Query) -> Recommendation:
+    def recommend(self, query: Query, budget: Budget | None = None) -> Recommendation:
         """The answer to one query."""
-        return self.recommend_many([query])[0]
+        return self.recommend_many([query], budget)[0]
 
-    def recommend_many(self, queries: Sequence[Query]) -> list[Recommendation]:
-        """The answers to ``queries``, each the same as if asked alone: features and scores are computed in one go."""
+    def recommend_many(self, queries: Sequence[Query], budget: Budget | None = None) -> list[Recommendation]:
+        """The answers to ``queries``, each the same as if asked alone: features and scores are computed in one go.
+
+        Where ``budget`` leaves no time, sources are skipped, then the ranking: all of ``queries`` are then answered in
+        the order of their sources' reciprocal ranks, without features. None is all the time in the world.
+        """
         if not queries:
             return []
         start = perf_counter()
-        retrieved = [self.retrieve(query) for query in queries]
-        candidates = [found for found, _ in retrieved]
+        retrieved = [self._retrieve(query, budget) for query in queries]
+        candidates = [found for found, _, _ in retrieved]
         after_retrieval = perf_counter()
-        features, rows = assemble(self.families, queries, candidates, self.context)
-        after_features = perf_counter()
-        scores = np.empty(len(rows))
         names = [self.ranker_of(query) for query in queries]
-        for name in set(names):
-            mine = np.array([other == name for other in names])[rows.query_of]
-            scores[mine] = self._ranker(name).score(features if mine.all() else features[mine])
+        n_rows = sum(map(len, candidates))
+        is_ranked = budget is None or budget.allows_ranking(set(names), n_rows)
+        features: Float32 | None = None
+        if is_ranked:
+            features, rows = assemble(self.families, queries, candidates, self.context)
+            starts = rows.starts
+        else:
+            starts = np.cumsum([0, *map(len, candidates)])
+        after_features = perf_counter()
+        if features is None:
+            scores = np.concatenate([in_retrieval_order(found) for found in candidates])
+        else:
+            scores = np.empty(n_rows)
+            for name in set(names):
+                mine = np.array([other == name for other in names])[rows.query_of]
+                scores[mine] = self._ranker(name).score(features if mine.all() else features[mine])
         after_ranking = perf_counter()
+        if budget is not None and is_ranked:
+            budget.ranking_took(set(names), n_rows, after_ranking - after_retrieval)
         answers = []
-        for position, (query, (found, failed)) in enumerate(zip(queries, retrieved, strict=True)):
-            own = scores[rows.starts[position] : rows.starts[position + 1]]
+        for position, (query, (found, failed, skipped)) in enumerate(zip(queries, retrieved, strict=True)):
+            own = scores[starts[position] : starts[position + 1]]
             blocks = _blocks(query, found)
             ranked = np.lexsort((found.items, -own, blocks))
             before_policies = perf_counter()
             n_proposed = int((blocks == 0).sum())
-            best = self._after_policies(query, found, own, ranked, n_proposed)[: query.limit]
+            trained = is_ranked and self._fusion(names[position]).in_log_odds
+            best = self._after_policies(query, found, own, ranked, n_proposed, trained=trained)[: query.limit]
             stages = (
                 Stage("retrieve", len(found), (after_retrieval - start) / len(queries)),
-                Stage("features", len(found), (after_features - after_retrieval) / len(queries)),
+                Stage("features", len(found) if is_ranked else 0, (after_features - after_retrieval) / len(queries)),
                 Stage("rank", len(ranked), (after_ranking - after_features) / len(queries)),
                 Stage("policies", len(best), perf_counter() - before_policies),
             )
             slate = Slate(frozen(found.items[best], np.int32), frozen(own[best], np.float32))
             provenance = Provenance(found.names, found.scores[best], found.ranks[best])
-            shown = features[rows.starts[position] + best] if query.keep_features else None
-            answers.append(Recommendation(slate, stages, provenance, failed, said_of_filling(query, slate), shown))
+            shown = features[starts[position] + best] if features is not None and query.keep_features else None
+            said = said_of_filling(query, slate)
+            answers.append(Recommendation(slate, stages, provenance, failed, said, shown, skipped, is_ranked))
         return answers
 
     def _after_policies(
-        self, query: Query, found: Candidates, scores: Float64, ranked: Int64, n_proposed: int
+        self, query: Query, found: Candidates, scores: Float64, ranked: Int64, n_proposed: int, *, trained: bool
     ) -> Int64:
         """Rows of ``found``, best first: the ``POOL`` best of ``ranked`` as the policies left them, then the others.
 
         Only the first ``n_proposed`` are for the policies: what fills a list must not change how it begins.
         """
-        policies = policies_of(query.config, trained=self._fusion(self.ranker_of(query)).in_log_odds)
+        policies = policies_of(query.config, trained=trained)
         if not policies:
             return ranked
         pool = ranked[: min(POOL, n_proposed)]
@@ -95,13 +114,25 @@ class Pipeline:
 
     def retrieve(self, query: Query) -> tuple[Candidates, tuple[str, ...]]:
         """The union of the sources' hits, and the names of sources that failed."""
+        found, failed, _ = self._retrieve(query, None)
+        return found, failed
+
+    def _retrieve(self, query: Query, budget: Budget | None) -> tuple[Candidates, tuple[str, ...], tuple[str, ...]]:
+        """``retrieve``, and the names of sources that ``budget`` left no time for."""
         hits: dict[str, Hits] = {}
         failed: list[str] = []
+        skipped: list[str] = []
         masks: dict[Scope, Bool] = {Scope.ANY: query.allowed}
         for depth in query.config.depths:
             source = self.sources.get(depth.source)
             if source is None:
                 continue  # this data had nothing to fit it on; the manifest lists the sources there are
+            # Something must answer however little time is left: the first that can, and popularity, which costs least.
+            is_spare = depth.source != FILLING and any(map(len, hits.values()))
+            if budget is not None and is_spare and not budget.allows_source(depth.source):
+                skipped.append(depth.source)
+                continue
+            started = perf_counter()
             if depth.scope not in masks:
                 masks[depth.scope] = narrowed(query.allowed, query.owned, depth.scope)
             try:
@@ -109,6 +140,8 @@ class Pipeline:
             except Exception:
                 LOG.exception("source %s failed", depth.source)
                 failed.append(depth.source)
+            if budget is not None:
+                budget.source_took(depth.source, perf_counter() - started)
         columns = tuple(self.sources)
         found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
         filling = _filling(query)
@@ -124,7 +157,7 @@ class Pipeline:
             wanted = FILLING_BLOCK * -(-query.limit // FILLING_BLOCK)
             more = self.sources[FILLING].retrieve(rest, min(wanted, len(query.allowed)))
             found = behind(found, more)
-        return found, tuple(failed)
+        return found, tuple(failed), tuple(skipped)
 
     def ranker_of(self, query: Query) -> str:
         """The name of what orders the candidates of ``query``; "" fuses its sources by reciprocal rank."""
@@ -151,6 +184,11 @@ class Pipeline:
 
     def _fusion(self, name: str) -> Fusion:
         return self.fusions.get(name) or Fusion(RECIPROCAL_RANK)
+
+
+def in_retrieval_order(found: Candidates) -> Float64:
+    """(C,) scores by which candidates stand in the order of their sources' reciprocal ranks, fused."""
+    return RankFusion(tuple(range(len(found.names)))).score(found.ranks)
 
 
 def said_of_filling(query: Query, slate: Slate) -> tuple[str, ...]:

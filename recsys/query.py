@@ -166,7 +166,8 @@ class Provenance:
 class Recommendation:
     """A slate with its account: stages, provenance row by row, and sources that failed (named, never swallowed).
 
-    features (N, F): what the ranker saw of each item of the slate; None unless the query wanted it.
+    features (N, F): what the ranker saw of each item of the slate; None unless the query wanted it and it was ranked ·
+    skipped_sources: those there was no time to ask · is_ranked: False where there was no time for features and ranker.
     """
 
     slate: Slate
@@ -175,6 +176,8 @@ class Recommendation:
     failed_sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     features: Float32 | None = None
+    skipped_sources: tuple[str, ...] = ()
+    is_ranked: bool = True
 
     def without(self, items: Sequence[int], *, limit: int) -> Recommendation:
         """The same with only the first ``limit`` rows of those that are none of ``items``."""

@@ -23,6 +23,8 @@ from server.statuses import DeadlinePassed, is_expected, status_of
 
 LOG = logging.getLogger(__name__)
 
+# gRPC gives a call without a deadline one of 292 billion years.
+FARTHEST_DEADLINE_S = 3600.0
 # Whose token the call under way came with; None while the server asks for none.
 CALLER: ContextVar[str | None] = ContextVar("caller", default=None)
 # Refusals never wait behind the calls whose number they are about.
@@ -61,6 +63,12 @@ class Call:
         for sums in stages.values():
             sums["ms"] = round(sums["ms"], 3)
         self.note(stages=stages)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the caller stops waiting; None when that is no matter: no deadline, or one an hour away."""
+        remaining_s = self._context.time_remaining()
+        return None if remaining_s is None or remaining_s > FARTHEST_DEADLINE_S else remaining_s
 
     def check_deadline(self) -> None:
         """DeadlinePassed when nobody waits for the answer any more."""

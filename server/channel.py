@@ -1,52 +1,26 @@
-"""How our clients reach a server: deadlines, retries of UNAVAILABLE only, and failures as one sentence."""
+"""How our clients reach a server: deadlines and retries of the package ``client``, and failures as one sentence."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest
 from grpc_status import rpc_status
 
+from client.connection import KEEPALIVE_S, LARGEST_ANSWER, channel_options
+from client.service_config import timeout_s
 from recsys.errors import InputError
+from server.call_details import CallDetails
 from server.credentials import Credentials, add_credentials
 
 EXIT_CODES = "Exit codes: 0 done, 1 the server failed or refused, 2 bad arguments or files."
 DEFAULT_TARGET = "127.0.0.1:50051"
-LARGEST_ANSWER = 64 * 1024 * 1024
-CALL_TIMEOUT_S = 10
-BATCH_TIMEOUT_S = 120
-
-_RETRIES = {
-    "maxAttempts": 5,
-    "initialBackoff": "0.3s",
-    "maxBackoff": "5s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
-# gRPC carries deadlines and retries out itself; the most specific name wins.
-SERVICE_CONFIG = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "methodConfig": [
-        {
-            "name": [{"service": "recommender.v1.RecommendationService", "method": "BatchRecommend"}],
-            "timeout": f"{BATCH_TIMEOUT_S}s",
-            "retryPolicy": _RETRIES,
-        },
-        {
-            "name": [
-                {"service": "recommender.v1.RecommendationService"},
-                {"service": "recommender.v1.SnapshotService"},
-            ],
-            "timeout": f"{CALL_TIMEOUT_S}s",
-            "retryPolicy": _RETRIES,
-        },
-    ],
-}
 
 _UNEXPECTED_END = "it closed the connection; does it speak TLS (--tls, --ca) or want a certificate (--cert, --key)?"
 LARGEST_LIMIT = 200
@@ -66,13 +40,21 @@ def connect(target: str, credentials: Credentials | None = None) -> grpc.Channel
 
     In plain text and without a token unless ``credentials`` say otherwise; InputError when they do not fit the target.
     """
-    options = [
-        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
-        ("grpc.enable_retries", 1),
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.max_receive_message_length", LARGEST_ANSWER),
-    ]
-    return (credentials or Credentials()).channel(target, options)
+    channel = (credentials or Credentials()).channel(target, channel_options(KEEPALIVE_S, LARGEST_ANSWER))
+    return grpc.intercept_channel(channel, _Deadlines())
+
+
+class _Deadlines(grpc.UnaryUnaryClientInterceptor):
+    """Gives each call that brings no deadline the one of service_config.json, which the channel itself lacks."""
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request: Any
+    ) -> Any:
+        details = CallDetails.of(client_call_details)
+        if details.timeout is None:
+            service, _, method = details.method.lstrip("/").partition("/")
+            details = details._replace(timeout=timeout_s(service, method))
+        return continuation(details, request)
 
 
 def sentence_of(error: grpc.RpcError, target: str) -> str:

@@ -21,16 +21,7 @@ from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUs
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.errors import InputError
 from server import console_tables
-from server.channel import (
-    CALL_TIMEOUT_S,
-    EXIT_CODES,
-    add_filter,
-    add_target,
-    connect,
-    limit,
-    sentence_of,
-    timestamp_of_iso,
-)
+from server.channel import EXIT_CODES, add_filter, add_target, connect, limit, sentence_of, timestamp_of_iso
 from server.credentials import credentials_of
 
 Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
@@ -98,7 +89,7 @@ def _whole(
 
 
 def _status(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
-    checked = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=CALL_TIMEOUT_S)
+    checked = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     health = health_pb2.HealthCheckResponse.ServingStatus.Name(checked.status)
     return console_tables.serving(SnapshotServiceStub(channel).GetServing(GetServingRequest()), health)
 

@@ -131,8 +131,8 @@ def response_of(
         results=results,
         missing_ids=dict.fromkeys(resolved.missing_ids),
         served_by=served_by(query, recommendation.provenance),
-        degraded_reasons=[f"source_failed:{name}" for name in recommendation.failed_sources],
-        warnings=[*resolved.warnings, *recommendation.warnings, *_shortfall(query, len(slate))],
+        degraded_reasons=_degraded(recommendation),
+        warnings=[*resolved.warnings, *recommendation.warnings, *_shortfall(query, recommendation)],
         snapshot_version=snapshot.version,
         request_id=request_id,
     )
@@ -173,8 +173,20 @@ def items_of(catalogue: Catalogue, numbers: Int32, ids: Sequence[str]) -> list[I
     ]
 
 
-def _shortfall(query: Query, n_results: int) -> list[str]:
+def _degraded(recommendation: Recommendation) -> list[str]:
+    return [
+        *(f"source_failed:{name}" for name in recommendation.failed_sources),
+        *(f"source_skipped:{name}" for name in recommendation.skipped_sources),
+        *(() if recommendation.is_ranked else ("stage_skipped:rank",)),
+    ]
+
+
+def _shortfall(query: Query, recommendation: Recommendation) -> list[str]:
+    n_results = len(recommendation.slate)
     if n_results >= query.limit:
         return []
+    short = f"only {n_results} of {query.limit} results: "
+    if recommendation.failed_sources or recommendation.skipped_sources:
+        return [f"{short}not every source was heard, see degraded_reasons"]
     rules = f"serving config {query.config.name}" + (" and the filter" if query.filtered else "")
-    return [f"only {n_results} of {query.limit} results: no more items fit {rules}"]
+    return [f"{short}no more items fit {rules}"]

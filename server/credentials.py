@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 
 from recsys.errors import InputError
 from server.addresses import is_local
+from server.call_details import CallDetails
 from server.tls import check_authority, check_pair
 
 TOKEN_VARIABLE = "RECSYS_TOKEN"
@@ -47,17 +48,6 @@ class Credentials:
         return grpc.intercept_channel(channel, _Bearer(self.token))
 
 
-class _Details(NamedTuple):
-    """What gRPC reads of a call's details."""
-
-    method: str
-    timeout: float | None
-    metadata: Sequence[tuple[str, str | bytes]]
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
-
-
 class _Bearer(grpc.UnaryUnaryClientInterceptor):
     """Adds the token to every call of a channel that stays on this machine."""
 
@@ -67,15 +57,8 @@ class _Bearer(grpc.UnaryUnaryClientInterceptor):
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request: Any
     ) -> Any:
-        details = _Details(
-            client_call_details.method,
-            client_call_details.timeout,
-            [*(client_call_details.metadata or ()), self._metadata],
-            client_call_details.credentials,
-            client_call_details.wait_for_ready,
-            client_call_details.compression,
-        )
-        return continuation(details, request)
+        details = CallDetails.of(client_call_details)
+        return continuation(details._replace(metadata=[*details.metadata, self._metadata]), request)
 
 
 def add_credentials(parser: argparse.ArgumentParser) -> None:

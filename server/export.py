@@ -49,7 +49,7 @@ class Wish:
 
 @dataclass(slots=True)
 class Totals:
-    """What an export came to; ``warnings`` counts the servers' sentences."""
+    """What an export came to; ``warnings`` counts the servers' sentences, and why answers were degraded."""
 
     snapshot_version: str = ""
     n_users: int = 0
@@ -114,6 +114,7 @@ class Export:
                 out.add(user_id, [result.item_id for result in results], [result.score for result in results])
                 totals.n_rows += len(results)
                 totals.warnings.update(entry.response.warnings)
+                totals.warnings.update(f"degraded: {reason}" for reason in entry.response.degraded_reasons)
             totals.n_users += len(ids)
             progress(totals.n_users)
         return totals

@@ -150,7 +150,9 @@ class Question:
         new = replace(new, warnings=said_of_filling(self.resolved.query, new.slate))
         response = response_of(self.snapshot, self.resolved, new, shape=self.shape, request_id=request_id)
         shown = (*self.page.shown, *new.slate.items.tolist())
-        if len(left.slate) > limit and len(shown) < LONGEST_LIST:
+        # A source that was skipped may have more to say on the next page; a page of nothing would never end.
+        goes_on = len(left.slate) > limit or (len(new.slate) > 0 and bool(new.skipped_sources))
+        if goes_on and len(shown) < LONGEST_LIST:
             response.next_page_token = tokens.issue(version=version, shown=shown, request=self.request)
         response.attribution_token = attributions.issue(
             snapshot_version=version,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from time import perf_counter
 
 from protos.recommender.v1.recommendation_service_pb2 import (
     BatchRecommendRequest,
@@ -19,29 +20,36 @@ from server.attribution import Attributions
 from server.calls import Call, rpc
 from server.clock import Clock, wall_time
 from server.conversion import DEFAULT_SERVING_CONFIG
+from server.costs import Costs
+from server.deadlines import BATCH_PART, Deadline
 from server.live import Live
 from server.page_tokens import PageTokens, refused
 from server.questions import Page, Question, loaded
 from server.sealing import key_of, new_key
-from server.statuses import status_of
+from server.statuses import DeadlinePassed, status_of
 from server.validation import check
-
-# A batch is answered in parts of this size, so that a caller who gave up is noticed and memory stays bounded.
-BATCH_PART = 32
 
 
 class Recommendations(RecommendationServiceServicer):
     """Answers from whatever ``live`` holds; ``clock`` says what "now" is for requests that name no time.
 
-    key: what tokens are sealed with, one of its own when there is none · now: the time in epoch seconds for tokens.
+    key: what tokens are sealed with, one of its own when there is none · now: the time in epoch seconds for tokens ·
+    costs: what stages have cost so far, by which deadlines are kept.
     """
 
     def __init__(
-        self, live: Live, clock: Clock, *, key: bytes | None = None, now: Callable[[], int] = wall_time
+        self,
+        live: Live,
+        clock: Clock,
+        *,
+        key: bytes | None = None,
+        now: Callable[[], int] = wall_time,
+        costs: Costs | None = None,
     ) -> None:
         key = key or key_of(new_key())
         self._live = live
         self._clock = clock
+        self._costs = costs or Costs()
         self._pages = PageTokens(key, now)
         self._attributions = Attributions(key, now)
 
@@ -62,7 +70,8 @@ class Recommendations(RecommendationServiceServicer):
         check(request)
         serving = self._live.get()
         snapshot = serving.snapshot
-        entries = [BatchRecommendResponse.Entry() for _ in request.requests]
+        answered = BatchRecommendResponse(snapshot_version=snapshot.version)
+        entries = [answered.responses.add() for _ in request.requests]
         wanted: list[tuple[BatchRecommendResponse.Entry, Question]] = []
         now = self._clock(serving)
         n_failed = 0
@@ -79,24 +88,36 @@ class Recommendations(RecommendationServiceServicer):
                     entry.response.CopyFrom(question.checked(call.request_id))
                 else:
                     wanted.append((entry, question))
+        n_users_known = sum(question.query.user is not None for _, question in wanted)
         recommendations: list[Recommendation] = []
         n_results = 0
-        for start in range(0, len(wanted), BATCH_PART):
+        deadline = self._deadline(call)
+        while wanted:
             call.check_deadline()
-            part = wanted[start : start + BATCH_PART]
-            answers = snapshot.pipeline.recommend_many([question.query for _, question in part])
+            n_now = deadline.next_part([question for _, question in wanted]) if deadline else BATCH_PART
+            if not n_now:
+                # The answers that there are beat a failure of the whole batch.
+                passed = status_of(DeadlinePassed(), call.request_id)
+                for entry, _ in wanted:
+                    entry.status.CopyFrom(passed)
+                n_failed += len(wanted)
+                break
+            part, wanted = wanted[:n_now], wanted[n_now:]
+            later = [question for _, question in wanted]
+            answers, responses = self._answers([question for _, question in part], call, deadline, later)
             recommendations += answers
-            for (entry, question), answer in zip(part, answers, strict=True):
-                entry.response.CopyFrom(self._response(question, answer, call))
-                n_results += len(entry.response.results)
+            for (entry, _), response in zip(part, responses, strict=True):
+                entry.response.CopyFrom(response)
+                n_results += len(response.results)
         call.note(
             snapshot=snapshot.version,
             n_failed=n_failed,
-            n_users_known=sum(question.query.user is not None for _, question in wanted),
+            n_degraded=sum(bool(entry.response.degraded_reasons) for entry in entries),
+            n_users_known=n_users_known,
             n_results=n_results,
         )
         call.note_stages(recommendations)
-        return BatchRecommendResponse(responses=entries, snapshot_version=snapshot.version)
+        return answered
 
     def _page_of_batch(self, request: RecommendRequest, snapshot: Snapshot) -> Page:
         page = Page.of(request, self._pages, lambda _: snapshot)
@@ -118,13 +139,29 @@ class Recommendations(RecommendationServiceServicer):
         call.note(user_known=question.query.user is not None)
         if request.validate_only:
             return question.checked(call.request_id)
-        recommendation = question.snapshot.pipeline.recommend(question.query)
-        response = self._response(question, recommendation, call)
+        call.check_deadline()
+        answers, (response,) = self._answers([question], call, self._deadline(call))
         call.note(n_results=len(response.results))
-        call.note_stages([recommendation])
+        if response.degraded_reasons:
+            call.note(degraded=list(response.degraded_reasons))
+        call.note_stages(answers)
         return response
 
-    def _response(self, question: Question, recommendation: Recommendation, call: Call) -> RecommendResponse:
-        return question.answered(
-            recommendation, request_id=call.request_id, tokens=self._pages, attributions=self._attributions
-        )
+    def _deadline(self, call: Call) -> Deadline | None:
+        left_s = call.left_s
+        return None if left_s is None else Deadline.of(left_s, self._costs)
+
+    def _answers(
+        self, questions: Sequence[Question], call: Call, deadline: Deadline | None, later: Sequence[Question] = ()
+    ) -> tuple[list[Recommendation], list[RecommendResponse]]:
+        """The answers to ``questions`` of one snapshot within ``deadline``, and as they travel."""
+        budget = None if deadline is None else deadline.budget(questions, later)
+        answers = questions[0].snapshot.pipeline.recommend_many([question.query for question in questions], budget)
+        started = perf_counter()
+        responses = [
+            question.answered(answer, request_id=call.request_id, tokens=self._pages, attributions=self._attributions)
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+        if deadline is not None:
+            deadline.learn(questions, answers, perf_counter() - started)
+        return answers, responses

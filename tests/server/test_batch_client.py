@@ -17,6 +17,8 @@ import pytest
 
 from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from recsys.query import Hits, Query
+from recsys.sources.factors import Factors
 from server.batch_client import main
 from server.batch_files import Output
 from server.channel import timestamp_of_iso
@@ -53,6 +55,19 @@ def test_the_file_holds_what_recommend_answers_in_the_order_of_the_users(
         expected += [(user, i, r.item_id, r.score) for i, r in enumerate(stub.Recommend(request).results, start=1)]
     assert [tuple(row.values()) for row in rows_of(out)] == expected
     assert len(expected) == 18
+
+
+def test_degraded_answers_are_counted_for_whoever_reads_the_file(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Factors, query: Query, k: int) -> Hits:
+        raise ValueError("a bug in a source")
+
+    monkeypatch.setattr(Factors, "retrieve", broken)
+
+    assert main(["--target", target, "--users", "all", "--out", str(tmp_path / "lists.jsonl")]) == 0
+
+    assert "warning for 24 users: degraded: source_failed:als" in capsys.readouterr().out
 
 
 def test_all_is_everyone_the_snapshot_knows(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
+from client.service_config import timeout_s
 from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, GetServingResponse
 from protos.recommender.v1.snapshot_service_pb2_grpc import (
     SnapshotServiceServicer,
@@ -24,18 +25,20 @@ class Failing(SnapshotServiceServicer):
 
     def __init__(self) -> None:
         self.errors: list[RecsysError] = []
+        self.left_s: list[float | None] = []
         self.n_calls = 0
 
     @rpc
     def GetServing(self, request: GetServingRequest, call: Call) -> GetServingResponse:
         self.n_calls += 1
+        self.left_s.append(call.left_s)
         if self.errors:
             raise self.errors.pop()
         return GetServingResponse(snapshot_version="v")
 
 
 @pytest.fixture
-def failing() -> Iterator[tuple[Failing, Callable[[], GetServingResponse]]]:
+def failing() -> Iterator[tuple[Failing, Callable[..., GetServingResponse]]]:
     servicer = Failing()
     server = grpc.server(ThreadPoolExecutor(2))
     add_SnapshotServiceServicer_to_server(servicer, server)
@@ -43,12 +46,12 @@ def failing() -> Iterator[tuple[Failing, Callable[[], GetServingResponse]]]:
     server.start()
     with connect(f"127.0.0.1:{port}") as channel:
         stub = SnapshotServiceStub(channel)
-        yield servicer, lambda: stub.GetServing(GetServingRequest())
+        yield servicer, lambda **given: stub.GetServing(GetServingRequest(), **given)
     server.stop(None).wait()
 
 
 def test_unavailable_is_tried_again_without_the_caller_noticing(
-    failing: tuple[Failing, Callable[[], GetServingResponse]],
+    failing: tuple[Failing, Callable[..., GetServingResponse]],
 ) -> None:
     servicer, call = failing
     servicer.errors = [Unavailable(), Unavailable()]
@@ -57,7 +60,7 @@ def test_unavailable_is_tried_again_without_the_caller_noticing(
     assert servicer.n_calls == 3
 
 
-def test_any_other_failure_is_final(failing: tuple[Failing, Callable[[], GetServingResponse]]) -> None:
+def test_any_other_failure_is_final(failing: tuple[Failing, Callable[..., GetServingResponse]]) -> None:
     servicer, call = failing
     servicer.errors = [NoSnapshot()]
 
@@ -66,6 +69,23 @@ def test_any_other_failure_is_final(failing: tuple[Failing, Callable[[], GetServ
 
     assert servicer.n_calls == 1
     assert sentence_of(raised.value, "there") == "there answers FAILED_PRECONDITION: no snapshot has been published yet"
+
+
+def test_a_call_has_the_whole_deadline_of_the_client_package_or_its_own_even_a_longer_one(
+    failing: tuple[Failing, Callable[..., GetServingResponse]],
+) -> None:
+    servicer, call = failing
+    of_file = timeout_s("recommender.v1.SnapshotService", "GetServing")
+
+    call()
+    call(timeout=50 * of_file)
+
+    first, second = servicer.left_s
+    # gRPC would leave about half of it if it took the deadline from the file itself, and would cut a longer one to it.
+    assert first is not None
+    assert second is not None
+    assert 0.8 * of_file < first <= 1.02 * of_file
+    assert 45 * of_file < second
 
 
 def test_nobody_listening_is_one_sentence_with_the_address() -> None:

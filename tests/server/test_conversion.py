@@ -182,5 +182,5 @@ def test_a_failed_source_and_a_short_list_are_said(snapshot: Snapshot) -> None:
     response = response_of(snapshot, resolved, recommendation, shape=Shape(explain=True, items=True), request_id="r")
 
     assert list(response.degraded_reasons) == ["source_failed:als"]
-    assert list(response.warnings) == ["only 0 of 3 results: no more items fit serving config home"]
+    assert list(response.warnings) == ["only 0 of 3 results: not every source was heard, see degraded_reasons"]
     assert response.served_by == SERVED_BY_POPULAR

@@ -135,9 +135,9 @@ def test_a_swap_in_the_middle_of_a_request_changes_nothing_about_its_answer(
     live.swap(old)
     recommend_many = Pipeline.recommend_many
 
-    def swapping(self: Pipeline, queries: Sequence[Query]) -> list[Recommendation]:
+    def swapping(self: Pipeline, queries: Sequence[Query], *budget: Any) -> list[Recommendation]:
         live.swap(new)
-        return recommend_many(self, queries)
+        return recommend_many(self, queries, *budget)
 
     monkeypatch.setattr(Pipeline, "recommend_many", swapping)
     server = grpc.server(ThreadPoolExecutor(1))

@@ -24,9 +24,9 @@ def nothing_is_computed(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     """Requests of ``nobody`` may be answered, so that there is something to continue."""
     recommend_many = Pipeline.recommend_many
 
-    def refusing(self: Pipeline, queries: Sequence[Query]) -> Any:
+    def refusing(self: Pipeline, queries: Sequence[Query], *budget: Any) -> Any:
         assert all(query.user_id == "nobody" for query in queries)
-        return recommend_many(self, queries)
+        return recommend_many(self, queries, *budget)
 
     monkeypatch.setattr(Pipeline, "recommend_many", refusing)
 

@@ -345,7 +345,9 @@ class RecommendResult(_message.Message):
 
     @_builtins.property
     def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contribution]:
-        """The parts that sum to `score`, one a group and always all of them, "bias" last. Only with EXPLAIN_FULL."""
+        """The parts that sum to `score`, one a group and always all of them, "bias" last. Only with EXPLAIN_FULL, and not where
+        `degraded_reasons` has "stage_skipped:rank".
+        """
 
     def __init__(
         self,
@@ -387,7 +389,8 @@ class RecommendResponse(_message.Message):
     """
     next_page_token: _builtins.str
     """Ask again with this page_token for what comes next. Empty when nothing does: after the last item that fits, or after
-    1000 items. Good for 30 minutes. At most 8192 characters. Differs between equal calls.
+    1000 items. After a page that a deadline degraded, the next are the best of what it did not show. Good for 30 minutes.
+    At most 8192 characters. Differs between equal calls.
     """
     served_by: Global___ServedBy.ValueType
     """What the answer as a whole rests on."""
@@ -405,7 +408,10 @@ class RecommendResponse(_message.Message):
 
     @_builtins.property
     def degraded_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Why the answer is worse than it could be, for example "source_failed:content". Empty when nothing is wrong."""
+        """Why the answer is worse than it could be; empty when nothing is wrong. "source_failed:<name>": the source broke.
+        "source_skipped:<name>": the deadline left no time to ask it. "stage_skipped:rank": nor to rank, the results are in
+        the order of retrieval, the sources' ranks fused. Asked with more time, the same question may have another answer.
+        """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class RecommendationServiceStub:
-    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names.
+    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names. Near a call's
+    deadline sources are skipped, then the ranking, and `degraded_reasons` names what was; past it nothing is started.
     """
 
     def __init__(self, channel):
@@ -53,7 +54,8 @@ class RecommendationServiceStub:
 
 
 class RecommendationServiceServicer:
-    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names.
+    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names. Near a call's
+    deadline sources are skipped, then the ranking, and `degraded_reasons` names what was; past it nothing is started.
     """
 
     def Recommend(self, request, context):
@@ -67,7 +69,8 @@ class RecommendationServiceServicer:
 
     def BatchRecommend(self, request, context):
         """Up to 256 lists in one call, all from one snapshot: a response or a status for each request, in order.
-        An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status.
+        An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status, and so do
+        those that the deadline leaves no time for, which are the last: DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +110,8 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecommendationService:
-    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names.
+    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names. Near a call's
+    deadline sources are skipped, then the ranking, and `degraded_reasons` names what was; past it nothing is started.
     """
 
     @staticmethod

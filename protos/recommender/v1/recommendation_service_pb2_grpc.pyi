@@ -32,7 +32,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecommendationServiceStub:
-    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names."""
+    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names. Near a call's
+    deadline sources are skipped, then the ranking, and `degraded_reasons` names what was; past it nothing is started.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -45,14 +47,17 @@ class RecommendationServiceStub:
     """
     BatchRecommend: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]
     """Up to 256 lists in one call, all from one snapshot: a response or a status for each request, in order.
-    An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status.
+    An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status, and so do
+    those that the deadline leaves no time for, which are the last: DEADLINE_EXCEEDED.
     """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse]
     """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
 
 @_typing.type_check_only
 class RecommendationServiceAsyncStub(RecommendationServiceStub):
-    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names."""
+    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names. Near a call's
+    deadline sources are skipped, then the ranking, and `degraded_reasons` names what was; past it nothing is started.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Recommend: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendRequest, _recommendation_service_pb2.RecommendResponse]  # type: ignore[assignment]
@@ -62,13 +67,16 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     """
     BatchRecommend: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]  # type: ignore[assignment]
     """Up to 256 lists in one call, all from one snapshot: a response or a status for each request, in order.
-    An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status.
+    An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status, and so do
+    those that the deadline leaves no time for, which are the last: DEADLINE_EXCEEDED.
     """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse]  # type: ignore[assignment]
     """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
 
 class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names."""
+    """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names. Near a call's
+    deadline sources are skipped, then the ranking, and `degraded_reasons` names what was; past it nothing is started.
+    """
 
     @_abc_1.abstractmethod
     def Recommend(
@@ -88,7 +96,8 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recommendation_service_pb2.BatchRecommendResponse, _abc.Awaitable[_recommendation_service_pb2.BatchRecommendResponse]]:
         """Up to 256 lists in one call, all from one snapshot: a response or a status for each request, in order.
-        An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status.
+        An empty batch is OK. INVALID_ARGUMENT only for the batch itself; a bad request in it gets its own status, and so do
+        those that the deadline leaves no time for, which are the last: DEADLINE_EXCEEDED.
         """
 
     @_abc_1.abstractmethod
