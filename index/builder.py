@@ -16,6 +16,7 @@ from index.fit_settings import USUAL, FitSettings
 from index.frames import frame_of
 from index.heads import HEADS, NEWCOMERS
 from index.labelled_files import read_labelled, write_labelled
+from index.policy_tables import check_filters
 from index.policy_weights import PolicyWeights
 from index.progress import Stages
 from index.scoring import lists_of_source
@@ -25,6 +26,7 @@ from index.stage_keys import Keys
 from index.windows import Window, novel_of, sampled, strangers_in, truth_in
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
+from recsys.filters.kept import Filters
 from recsys.fusion import Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
@@ -60,8 +62,14 @@ class Builder:
 
     @classmethod
     def of(cls, dataset: Dataset, *, cache: Path, stages: Stages, kept: StageCache | None = None) -> Builder:
-        """Catalogue, profiles and embeddings: what does not depend on when. ``kept``: where rows of windows are."""
+        """Catalogue, profiles and embeddings: what does not depend on when. ``kept``: where rows of windows are.
+
+        InputError when the filter of a promotion does not fit the catalogue: before any text is encoded.
+        """
         settings = dataset.settings
+        catalogue = catalogue_of(dataset)
+        promoted = {name: one.promotions or () for name, one in settings.serving.items()}
+        check_filters(promoted, Filters.of(catalogue, dataset.attributes))
         n_texts = len(set(dataset.items.texts) - {""})
         with stages.stage("embed texts", total=n_texts) as step:
             embedded = embed(
@@ -75,7 +83,7 @@ class Builder:
         if dataset.unfiltered:
             stages.print(f"not kept for filters, too many or too large: {', '.join(dataset.unfiltered)}")
         timeless = Timeless.of(
-            catalogue_of(dataset),
+            catalogue,
             profiles_of(dataset.users, len(dataset.user_ids)),
             embedded.vectors,
             embedded.text_of,

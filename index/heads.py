@@ -13,9 +13,9 @@ import numpy as np
 from index.frames import Frame
 from recsys.arrays import Float64, Int32, Int64
 from recsys.fusion import SOURCE, Fusion
-from recsys.pipeline import FILLING
 from recsys.pipeline import NEWCOMERS as NEWCOMERS_RANKER
 from recsys.ranker import Forest
+from recsys.union import FILLING
 
 # With fewer positives or queries a forest learns noise.
 LEAST_POSITIVES = 100

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from index.policy_tables import caps, freshness, order, promotions
 from index.toml_values import Reader, number, one_of, section, text, whole
 from recsys.errors import InputError
 from recsys.pipeline import NEWCOMERS
+from recsys.policy_settings import POLICIES, CapSettings, FreshnessSettings, Promotion
 from recsys.serving import Depth, Scope, ServingConfig, built_in
 
 BASES: tuple[str, ...] = tuple(built_in())
@@ -30,7 +32,7 @@ class ServingSettings:
     """What a declared serving config changes of ``base``, a built-in one; None = as there.
 
     sources: hits by source, and no others are asked · scope: what may be shown at all, ``any``, ``new`` or ``owned`` ·
-    diversity and spread in log-odds, as in ``ServingConfig``.
+    diversity and spread in log-odds, policies, freshness, caps and promotions as in ``ServingConfig``.
     """
 
     base: str
@@ -40,6 +42,10 @@ class ServingSettings:
     sources: Mapping[str, int] | None = None
     diversity: float | None = None
     spread: float | None = None
+    policies: tuple[str, ...] | None = None
+    freshness: FreshnessSettings | None = None
+    caps: CapSettings | None = None
+    promotions: tuple[Promotion, ...] | None = None
 
     def on(self, name: str, base: ServingConfig) -> ServingConfig:
         """The serving config ``name`` on ``base`` as validation weighted it: what is not said follows the data."""
@@ -48,6 +54,10 @@ class ServingSettings:
             "page_size": self.page_size,
             "diversity": self.diversity,
             "spread": self.spread,
+            "policies": self.policies,
+            "freshness": self.freshness,
+            "caps": self.caps,
+            "promotions": self.promotions,
             "scope": None if self.scope is None else Scope(self.scope),
         }
         changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
@@ -86,6 +96,9 @@ def _declared(values: Any, name: str, key: str) -> ServingSettings:
     if isinstance(values, Mapping) and "base" not in values:
         raise InputError(f"{name}.{key} lacks base; allowed are {', '.join(BASES)}")
     declared: ServingSettings = section(ServingSettings, values, f"{name}.{key}", _READERS)
+    for policy in POLICIES:
+        if declared.policies is not None and policy not in declared.policies and getattr(declared, policy):
+            raise InputError(f"{name}.{key}.policies leaves out {policy}, which {name}.{key}.{policy} sets")
     return declared
 
 
@@ -110,4 +123,8 @@ _READERS: Mapping[str, Reader] = {
     "sources": _sources,
     "diversity": number(0.0),
     "spread": number(0.0),
+    "policies": order,
+    "freshness": freshness,
+    "caps": caps,
+    "promotions": promotions,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,9 @@ from recsys.errors import InvalidRequest, NotFound, Violation
 from recsys.filters.kept import Filters
 from recsys.histories import Histories
 from recsys.ids import IdMap
-from recsys.query import Query, narrowed
+from recsys.policies.relevance import SPAN
+from recsys.policy_settings import PROMOTIONS
+from recsys.query import PolicyStep, Query, narrowed
 from recsys.serving import Scope, ServingConfig
 
 # Dividing one score among the features costs milliseconds.
@@ -27,7 +29,8 @@ class Ask:
 
     divide_scores: scores will be divided among the features, so there are ``MOST_DIVIDED`` items at most.
     filter: AIP-160 over the catalogue's columns, "" allows every item · strict_filtering: rather a short page than one
-    with items that do not pass.
+    with items that do not pass · diversity: 0 to 1 in place of the serving config's, None = as there · account: the
+    answer tells what each rule forbade and each policy moved.
     """
 
     at: int
@@ -40,15 +43,21 @@ class Ask:
     divide_scores: bool = False
     filter: str = ""
     strict_filtering: bool = True
+    diversity: float | None = None
+    account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The query, and what the catalogue lacked of the ids the caller named (never an error)."""
+    """The query, and what the catalogue lacked of the ids the caller named (never an error).
+
+    rules: what each rule took from the catalogue, one after the other, if the caller wants to know.
+    """
 
     query: Query
     missing_ids: tuple[str, ...]
     warnings: tuple[str, ...]
+    rules: tuple[PolicyStep, ...] = ()
 
 
 class Known(Protocol):
@@ -77,6 +86,9 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     config = known.configs.get(ask.serving_config)
     if config is None:
         raise NotFound("serving_config", ask.serving_config)
+    if ask.diversity is not None:
+        # At 1 a copy of the best is worth no more than the last of the pool: it comes when nothing else is left.
+        config = config.varied(SPAN * ask.diversity)
     user = known.users.number(ask.user_id) if ask.user_id else None
     history = known.histories.of(user).before(ask.at)
     exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
@@ -87,9 +99,18 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     if config.needs_context and unknown_context:
         raise NotFound("item", unknown_context[0])
     owned = history.owned
-    allowed = _allowed(known.catalogue, ask.include_out_of_stock, exclude, config.scope, owned)
+    rules = _Rules(np.ones(len(known.catalogue), bool), ask.account)
+    if not ask.include_out_of_stock:
+        rules.keep("stock", known.catalogue.in_stock)
+    if len(exclude):
+        rules.remove("exclude", exclude)
+    if config.scope is Scope.NEW:
+        rules.remove("scope", owned)
+    elif config.scope is Scope.OWNED:
+        rules.keep("scope", narrowed(rules.allowed, owned, config.scope))
     if config.needs_context:
-        allowed[context] = False
+        rules.remove("context", context)
+    allowed = rules.allowed
     warnings = []
     filling = None
     if filtered := bool(ask.filter.strip()):
@@ -101,28 +122,33 @@ def resolve(ask: Ask, known: Known) -> Resolved:
                 f"no item that passes the filter may be shown: stock, exclusions or {config.name} forbid it"
             )
         if not ask.strict_filtering:
-            filling = frozen(allowed, np.bool_)
-        allowed = allowed & passing
+            filling = frozen(allowed.copy(), np.bool_)
+        rules.keep("filter", passing)
+        allowed = rules.allowed
     limit = ask.limit or config.page_size
+    limit = min(limit, MOST_DIVIDED) if ask.divide_scores else limit
+    promotions = config.promotions if PROMOTIONS in config.policies else ()
     query = Query(
         user_id=ask.user_id,
         user=user,
         history=history,
         allowed=frozen(allowed, np.bool_),
         owned=owned,
-        limit=min(limit, MOST_DIVIDED) if ask.divide_scores else limit,
+        limit=limit,
         at=ask.at,
         config=config,
         context_items=context,
         keep_features=ask.divide_scores,
         filtered=filtered,
         filling=filling,
+        promoted=tuple(known.filters.bits(promotion.filter) for promotion in promotions),
+        account=limit if ask.account else 0,
     )
     if ask.at <= known.last_event_at:
         warnings.append(
             "at lies before the snapshot's last event: the history is cut there, the models have seen what came after"
         )
-    return Resolved(query, (*unknown_excluded, *unknown_context), tuple(warnings))
+    return Resolved(query, (*unknown_excluded, *unknown_context), tuple(warnings), tuple(rules.told))
 
 
 def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
@@ -134,7 +160,26 @@ def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]
     return numbers[numbers >= 0], tuple(ids[i] for i in np.flatnonzero(numbers < 0))
 
 
-def _allowed(catalogue: Catalogue, out_of_stock: bool, exclude: Int32, scope: Scope, owned: Int32) -> Bool:
-    allowed: Bool = np.ones(len(catalogue), bool) if out_of_stock else np.array(catalogue.in_stock)
-    allowed[exclude] = False
-    return narrowed(allowed, owned, scope)
+@dataclass(slots=True)
+class _Rules:
+    """allowed (n_items,): what all rules so far allow, the caller's own · told: what each took away, if counted."""
+
+    allowed: Bool
+    counted: bool
+    told: list[PolicyStep] = field(default_factory=list)
+
+    def keep(self, name: str, mask: Bool) -> None:
+        """Only what ``mask`` (n_items,) allows stays."""
+        before = np.count_nonzero(self.allowed) if self.counted else 0
+        self.allowed &= mask
+        self._tell(name, before)
+
+    def remove(self, name: str, items: Int32) -> None:
+        """Items ``items`` go."""
+        before = np.count_nonzero(self.allowed) if self.counted else 0
+        self.allowed[items] = False
+        self._tell(name, before)
+
+    def _tell(self, name: str, before: int) -> None:
+        if self.counted:
+            self.told.append(PolicyStep(name, n_removed=int(before - np.count_nonzero(self.allowed))))

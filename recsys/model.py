@@ -11,7 +11,7 @@ from recsys.arrays import Float32, Float64
 from recsys.ask import Ask, resolve
 from recsys.catalogue import Catalogue
 from recsys.context import Context
-from recsys.errors import SchemaMismatch, SnapshotCorrupt
+from recsys.errors import FilterError, SchemaMismatch, SnapshotCorrupt
 from recsys.features.assemble import families_of, feature_names
 from recsys.filters.columns import Column
 from recsys.filters.kept import Filters
@@ -108,8 +108,12 @@ class Snapshot:
         fusions: Mapping[str, Fusion] | None = None,
         attributes: Mapping[str, Column] | None = None,
     ) -> Snapshot:
-        """A snapshot in memory, as a rebuild has it; ``attributes`` of items, by name, are there for filters alone."""
+        """A snapshot in memory, as a rebuild has it; ``attributes`` of items, by name, are there for filters alone.
+
+        FilterError when the filter of a promotion does not fit the catalogue.
+        """
         filters = Filters.of(model.context.catalogue, attributes or {})
+        _pin(filters, configs)
         return cls(model, model.pipeline(rankers, fusions), rankers, users, histories, configs, filters, last_event_at)
 
     def ranked_by(self, rankers: Mapping[str, Ranker]) -> Snapshot:
@@ -164,14 +168,20 @@ class Snapshot:
         fusions = {name: Fusion.from_json(values) for name, values in src.json("fusions.json").items()}
         for name, fusion in fusions.items():
             fusion.bound(names, rankers.get(name))  # one that lacks a part is refused now, not by every question
+        configs = {name: ServingConfig.from_json(v) for name, v in manifest.serving_configs.items()}
+        filters = Filters.read(src, model.context.catalogue)
+        try:
+            _pin(filters, configs)
+        except FilterError as error:
+            raise SnapshotCorrupt(f"a promotion's filter does not fit the catalogue: {error}") from error
         return cls(
             model=model,
             pipeline=model.pipeline(rankers, fusions),
             rankers=rankers,
             users=IdMap.read(src, "users.ids"),
             histories=Histories.read(src),
-            configs={name: ServingConfig.from_json(v) for name, v in manifest.serving_configs.items()},
-            filters=Filters.read(src, model.context.catalogue),
+            configs=configs,
+            filters=filters,
             last_event_at=manifest.event_window_end,
             manifest=manifest,
             golden=tuple(_golden_pair(entry) for entry in src.json("golden.json")),
@@ -213,6 +223,13 @@ class Snapshot:
                 raise SnapshotCorrupt(
                     f"golden query of {ask.serving_config!r} answers {answer[:3]}… instead of {expected[:3]}…"
                 )
+
+
+def _pin(filters: Filters, configs: Mapping[str, ServingConfig]) -> None:
+    """Compile the filters of all promotions once. FilterError on one that does not fit."""
+    for config in configs.values():
+        for promotion in config.promotions:
+            filters.pin(promotion.filter)
 
 
 def ranker_file(name: str) -> str:

@@ -9,21 +9,34 @@ from time import perf_counter
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
+from recsys.arrays import Bool, Float32, Float64, Int64, frozen
 from recsys.budget import Budget
 from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.features.groups import GROUPS, groups_of
 from recsys.fusion import FOREST, RECIPROCAL_RANK, Fusion
-from recsys.policies.chain import policies_of, select
+from recsys.policies.chain import applied, steps_of
 from recsys.policies.pool import POOL
-from recsys.query import EMPTY_HITS, Candidates, Hits, Provenance, Query, Recommendation, Slate, Stage, narrowed
+from recsys.policies.screens import SCREEN
+from recsys.query import (
+    EMPTY_HITS,
+    Candidates,
+    Hits,
+    PolicyStep,
+    Provenance,
+    Query,
+    Recommendation,
+    Slate,
+    Stage,
+    narrowed,
+)
 from recsys.ranker import Additive, Ranker, RankFusion
 from recsys.serving import Depth, Scope
+from recsys.sources.promoted import Offer, offered
 from recsys.sources.protocol import Source
+from recsys.union import FILLING, behind, filled, unite
 
 LOG = logging.getLogger(__name__)
-FILLING = "popular"
 # What fills a list is ranked this many places at a time, so that a page is the beginning of a longer page.
 FILLING_BLOCK = 100
 # The ranker that takes the place of a config's own for who has no history, in snapshots that have one of that name.
@@ -54,7 +67,8 @@ class Pipeline:
             return []
         start = perf_counter()
         retrieved = [self._retrieve(query, budget) for query in queries]
-        candidates = [found for found, _, _ in retrieved]
+        offers = [self._offer(query, found) for query, (found, _, _) in zip(queries, retrieved, strict=True)]
+        candidates = [offer.candidates for offer in offers]
         after_retrieval = perf_counter()
         names = [self.ranker_of(query) for query in queries]
         n_rows = sum(map(len, candidates))
@@ -77,14 +91,13 @@ class Pipeline:
         if budget is not None and is_ranked:
             budget.ranking_took(set(names), n_rows, after_ranking - after_retrieval)
         answers = []
-        for position, (query, (found, failed, skipped)) in enumerate(zip(queries, retrieved, strict=True)):
+        for position, (query, offer, (_, failed, skipped)) in enumerate(zip(queries, offers, retrieved, strict=True)):
+            found = offer.candidates
             own = scores[starts[position] : starts[position + 1]]
-            blocks = _blocks(query, found)
-            ranked = np.lexsort((found.items, -own, blocks))
+            ranked = np.lexsort((found.items, -own, offer.blocks))
             before_policies = perf_counter()
-            n_proposed = int((blocks == 0).sum())
             trained = is_ranked and self._fusion(names[position]).in_log_odds
-            best = self._after_policies(query, found, own, ranked, n_proposed, trained=trained)[: query.limit]
+            best, promotions, steps = self._after_policies(query, offer, own, ranked, trained=trained)
             stages = (
                 Stage("retrieve", len(found), (after_retrieval - start) / len(queries)),
                 Stage("features", len(found) if is_ranked else 0, (after_features - after_retrieval) / len(queries)),
@@ -94,23 +107,53 @@ class Pipeline:
             slate = Slate(frozen(found.items[best], np.int32), frozen(own[best], np.float32))
             provenance = Provenance(found.names, found.scores[best], found.ranks[best])
             shown = features[starts[position] + best] if features is not None and query.keep_features else None
-            said = said_of_filling(query, slate)
-            answers.append(Recommendation(slate, stages, provenance, failed, said, shown, skipped, is_ranked))
+            account = Recommendation(
+                slate,
+                stages,
+                provenance,
+                failed,
+                said_of_filling(query, slate),
+                shown,
+                skipped_sources=skipped,
+                is_ranked=is_ranked,
+                policies=steps,
+                promotions=promotions,
+            )
+            answers.append(account)
         return answers
 
-    def _after_policies(
-        self, query: Query, found: Candidates, scores: Float64, ranked: Int64, n_proposed: int, *, trained: bool
-    ) -> Int64:
-        """Rows of ``found``, best first: the ``POOL`` best of ``ranked`` as the policies left them, then the others.
+    def _offer(self, query: Query, found: Candidates) -> Offer:
+        """``found`` and, where the serving config has promotions, what they may bring in."""
+        blocks = _blocks(query, found)
+        if not query.promoted:
+            return Offer(found, blocks, np.zeros(0, np.bool_))
+        return offered(query, found, blocks, self.sources.get(FILLING), POOL // SCREEN)
 
-        Only the first ``n_proposed`` are for the policies: what fills a list must not change how it begins.
+    def _after_policies(
+        self, query: Query, offer: Offer, scores: Float64, ranked: Int64, *, trained: bool
+    ) -> tuple[Int64, tuple[str, ...], tuple[PolicyStep, ...]]:
+        """The rows to show, best first, by row the promotion that brought it, and the account of the policies.
+
+        First the ``POOL`` best of ``ranked`` as the policies left them, then the others. Only what was proposed is for
+        the policies: what fills a list must not change how it begins.
         """
-        policies = policies_of(query.config, trained=trained)
-        if not policies:
-            return ranked
-        pool = ranked[: min(POOL, n_proposed)]
-        slate = Slate(frozen(found.items[pool], np.int32), frozen(scores[pool], np.float32))
-        return np.concatenate([pool[select(policies, query, slate, self.context)], ranked[len(pool) :]])
+        steps = steps_of(query.config, trained=trained)
+        if not steps:
+            return ranked[: query.limit], (), ()
+        listed = ranked[: len(ranked) - offer.n_only]
+        pool = listed[: min(POOL, int((offer.blocks == 0).sum()))]
+        rest = ranked[len(pool) :]
+        spare = rest[offer.promotable[rest]] if query.promoted else rest[:0]
+        rows = np.concatenate([pool, spare])
+        slate = Slate(frozen(offer.candidates.items[rows], np.int32), frozen(scores[rows], np.float32))
+        found = applied(steps, query, slate, self.context, n_spare=len(spare))
+        first, behind = rows[found.positions], listed[len(pool) :]
+        if len(spare):
+            behind = behind[~np.isin(offer.candidates.items[behind], offer.candidates.items[first])]
+        best = np.concatenate([first, behind])[: query.limit]
+        names = [found.promoted.get(position, "") for position in found.positions.tolist()] if found.promoted else []
+        promotions = tuple([*names, *[""] * len(best)][: len(best)]) if names else ()
+        return best, promotions, found.steps
 
     def retrieve(self, query: Query) -> tuple[Candidates, tuple[str, ...]]:
         """The union of the sources' hits, and the names of sources that failed."""
@@ -198,44 +241,6 @@ def said_of_filling(query: Query, slate: Slate) -> tuple[str, ...]:
         return ()
     n_filling = len(slate) - n_passing
     return (f"only {n_passing} items pass the filter: the last {n_filling} of {len(slate)} are popular and ignore it",)
-
-
-def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:
-    """All hits as one table in item order; scores and ranks are NaN where a source did not return the item."""
-    items = np.unique(np.concatenate([found.items for found in hits]))
-    scores = np.full((len(items), len(names)), np.nan, np.float32)
-    ranks = np.full((len(items), len(names)), np.nan, np.float32)
-    for column, found in enumerate(hits):
-        position = np.searchsorted(items, found.items)
-        scores[position, column] = found.scores
-        ranks[position, column] = np.arange(len(found))
-    return Candidates(frozen(items, np.int32), names, scores, ranks)
-
-
-def filled(found: Candidates, more: Hits, k: int) -> Candidates:
-    """``found``, untouched, and below it what ``more`` of the filling source has from place ``k`` on; in item order."""
-    places = k + np.flatnonzero(~np.isin(more.items[k:], found.items))
-    return _below(found, more.items[places], more.scores[places], places)
-
-
-def behind(found: Candidates, rest: Hits) -> Candidates:
-    """``found``, untouched, and below all of it what ``rest`` of the filling source has; in item order."""
-    start = 1 + int(np.nanmax(found.ranks[:, found.names.index(FILLING)], initial=-1.0))
-    return _below(found, rest.items, rest.scores, start + np.arange(len(rest)))
-
-
-def _below(found: Candidates, new: Int32, new_scores: Float32, places: Int64) -> Candidates:
-    scores, ranks = (np.full((len(places), len(found.names)), np.nan, np.float32) for _ in range(2))
-    column = found.names.index(FILLING)
-    scores[:, column], ranks[:, column] = new_scores, places
-    items = np.concatenate([found.items, new])
-    order = np.argsort(items)
-    return Candidates(
-        frozen(items[order], np.int32),
-        found.names,
-        np.concatenate([found.scores, scores])[order],
-        np.concatenate([found.ranks, ranks])[order],
-    )
 
 
 def _filling(query: Query) -> Depth | None:

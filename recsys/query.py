@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.arrays import Bool, Float32, Int32, Int64, frozen
 from recsys.serving import Scope, ServingConfig
@@ -59,7 +60,8 @@ class Query:
     owned (m,) int32 ascending: items the user already has · context_items: what is on the page now ·
     limit: how many to show · at: epoch seconds · keep_features: the answer carries the features of what it shows ·
     filtered: a filter is part of ``allowed`` · filling (n_items,) bool: the same without the filter, what may fill a
-    page that it leaves short; None where nothing may.
+    page that it leaves short; None where nothing may · promoted: what passes each promotion of ``config``, an item a
+    bit · account: of how many first places the answer tells what policies moved, 0 = it does not.
     """
 
     user_id: str
@@ -74,6 +76,8 @@ class Query:
     keep_features: bool = False
     filtered: bool = False
     filling: Bool | None = None
+    promoted: tuple[NDArray[np.uint8], ...] = ()
+    account: int = 0
     remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:
@@ -154,6 +158,18 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyStep:
+    """What one rule or policy did: n_moved places that hold another item since, n_removed items that it alone forbids.
+
+    Places are those of the list up to its length, items those of the catalogue.
+    """
+
+    name: str
+    n_moved: int = 0
+    n_removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where the shown items came from: names (S,), scores and ranks (N, S), NaN where a source did not return it."""
 
@@ -167,7 +183,9 @@ class Recommendation:
     """A slate with its account: stages, provenance row by row, and sources that failed (named, never swallowed).
 
     features (N, F): what the ranker saw of each item of the slate; None unless the query wanted it and it was ranked ·
-    skipped_sources: those there was no time to ask · is_ranked: False where there was no time for features and ranker.
+    skipped_sources: those there was no time to ask · is_ranked: False where there was no time for features and ranker ·
+    policies: what each moved, if the query wanted it · promotions (N,): what brought each item there, "" its own merit;
+    () for none at all.
     """
 
     slate: Slate
@@ -178,6 +196,8 @@ class Recommendation:
     features: Float32 | None = None
     skipped_sources: tuple[str, ...] = ()
     is_ranked: bool = True
+    policies: tuple[PolicyStep, ...] = ()
+    promotions: tuple[str, ...] = ()
 
     def without(self, items: Sequence[int], *, limit: int) -> Recommendation:
         """The same with only the first ``limit`` rows of those that are none of ``items``."""
@@ -188,6 +208,7 @@ class Recommendation:
             slate=Slate(frozen(slate.items[rows], np.int32), frozen(slate.scores[rows], np.float32)),
             provenance=Provenance(provenance.names, provenance.scores[rows], provenance.ranks[rows]),
             features=None if self.features is None else self.features[rows],
+            promotions=tuple(self.promotions[row] for row in rows.tolist()) if self.promotions else (),
         )
 
 

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from recsys.policy_settings import (
+    CAPS,
+    DIVERSITY,
+    FRESHNESS,
+    POLICIES,
+    PROMOTIONS,
+    SPREAD,
+    CapSettings,
+    FreshnessSettings,
+    Promotion,
+    check_order,
+    check_promotions,
+)
 
 
 class Scope(StrEnum):
@@ -35,7 +49,8 @@ class ServingConfig:
     needs_context: an answer only makes sense beside known context items, which it never contains · diversity: what an
     item must have in log-odds to stand beside a copy of itself · spread: what each log of popularity costs in log-odds.
     With both at 0 the ranker's order stands. ValueError when one is negative or no number. description: for people, in
-    a sentence; "" in snapshots of before schema 4.
+    a sentence; "" in snapshots of before schema 4 · policies: the order in which they are applied; what it does not
+    name is not · freshness, caps, promotions: as in their classes, None or () = none.
     """
 
     name: str
@@ -47,10 +62,34 @@ class ServingConfig:
     diversity: float = 0.0
     spread: float = 0.0
     description: str = ""
+    policies: tuple[str, ...] = POLICIES
+    freshness: FreshnessSettings | None = None
+    caps: CapSettings | None = None
+    promotions: tuple[Promotion, ...] = ()
 
     def __post_init__(self) -> None:
         if not (0 <= self.diversity < math.inf and 0 <= self.spread < math.inf):
             raise ValueError(f"diversity and spread of {self.name!r} must be numbers of at least 0")
+        check_order(self.policies)
+        check_promotions(self.promotions)
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """The policies that have something to say, in order."""
+        has = {
+            FRESHNESS: self.freshness is not None and self.freshness.weight > 0,
+            SPREAD: self.spread > 0,
+            DIVERSITY: self.diversity > 0,
+            CAPS: self.caps is not None,
+            PROMOTIONS: bool(self.promotions),
+        }
+        return tuple(name for name in self.policies if has[name])
+
+    def varied(self, diversity: float) -> ServingConfig:
+        """The same with another ``diversity`` in log-odds, which counts even where ``policies`` does not name it."""
+        # What is weighed is summed: where among the weights it stands makes no difference.
+        named = self.policies if DIVERSITY in self.policies else (DIVERSITY, *self.policies)
+        return replace(self, diversity=diversity, policies=named)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the inverse of ``from_json``."""
@@ -58,6 +97,10 @@ class ServingConfig:
         if not self.description:
             # So that a manifest from before there were descriptions stays as it was signed.
             del values["description"]
+        # The same for what came later still.
+        for name, default in (("policies", POLICIES), ("freshness", None), ("caps", None), ("promotions", ())):
+            if getattr(self, name) == default:
+                del values[name]
         return values
 
     @classmethod
@@ -74,6 +117,10 @@ class ServingConfig:
             diversity=float(values["diversity"]),
             spread=float(values["spread"]),
             description=str(values.get("description", "")),
+            policies=tuple(values.get("policies", POLICIES)),
+            freshness=FreshnessSettings.from_json(values["freshness"]) if "freshness" in values else None,
+            caps=CapSettings.from_json(values["caps"]) if "caps" in values else None,
+            promotions=tuple(Promotion.from_json(one) for one in values.get("promotions", ())),
         )
 
 

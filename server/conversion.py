@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.recommender.v1.item_pb2 import Item
 from protos.recommender.v1.recommendation_service_pb2 import (
     Explain,
+    PolicyStep,
     RecommendRequest,
     RecommendResponse,
     RecommendResult,
@@ -75,6 +76,8 @@ def ask_of(request: RecommendRequest, *, now: int) -> Ask:
         divide_scores=_is_full(request),
         filter=request.filter,
         strict_filtering=request.strict_filtering if request.HasField("strict_filtering") else True,
+        diversity=request.diversity if request.HasField("diversity") else None,
+        account=request.explain in (Explain.EXPLAIN_SUMMARY, Explain.EXPLAIN_FULL),
     )
 
 
@@ -120,6 +123,9 @@ def response_of(
     ids = snapshot.catalogue.items.ids(slate.items)
     scores = slate.scores.tolist()
     results = [RecommendResult(item_id=id, score=score) for id, score in zip(ids, scores, strict=True)]
+    if recommendation.promotions:
+        for result, promotion in zip(results, recommendation.promotions, strict=True):
+            result.promotion_name = promotion
     if shape.explain:
         explain(results, snapshot, query, recommendation, wordings()[shape.language])
     if shape.contributions and recommendation.features is not None:
@@ -135,6 +141,11 @@ def response_of(
         warnings=[*resolved.warnings, *recommendation.warnings, *_shortfall(query, recommendation)],
         snapshot_version=snapshot.version,
         request_id=request_id,
+        policies=[
+            PolicyStep(name=step.name, n_moved=step.n_moved, n_removed=step.n_removed)
+            for step in (*resolved.rules, *recommendation.policies)
+            if shape.explain
+        ],
     )
 
 

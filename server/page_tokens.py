@@ -87,6 +87,9 @@ def continued(continuation: Continuation, given: RecommendRequest) -> RecommendR
         if field.name not in OF_ONE_PAGE and (not continuation.digest or field.name == "at")
     ]
     other = [name for name, value in fixed if value != getattr(carried, name)]
+    if not continuation.digest and given.HasField("diversity") and not carried.HasField("diversity"):
+        # Left out it is the serving config's own, which 0 is not.
+        other = sorted({*other, "diversity"})
     if other:
         names = ", ".join(other)
         raise refused(f"page_token continues a list with other arguments: repeat its {names}, or leave it out")

@@ -127,7 +127,9 @@ class Question:
     @property
     def query(self) -> Query:
         """The list up to the end of the page, and one item more, which tells whether it goes on."""
-        return replace(self.resolved.query, limit=len(self.page.shown) + self.resolved.query.limit + 1)
+        own = self.resolved.query
+        end = len(self.page.shown) + own.limit
+        return replace(own, limit=end + 1, account=end if own.account else 0)
 
     def checked(self, request_id: str) -> RecommendResponse:
         """What validate_only answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -66,6 +67,10 @@ def config_message(config: ServingConfig, snapshot: Snapshot) -> pb.ServingConfi
         diversity=config.diversity,
         spread=config.spread,
         needs_context=config.needs_context,
+        policies=config.active,
+        freshness=None if config.freshness is None else pb.Freshness(**asdict(config.freshness)),
+        caps=None if config.caps is None else pb.Caps(**asdict(config.caps)),
+        promotions=[pb.Promotion(**asdict(promotion)) for promotion in config.promotions],
     )
 
 

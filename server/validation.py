@@ -118,6 +118,11 @@ def _time(field: str, value: Any) -> Iterator[Violation]:
         yield Violation(field, f"{field}.nanos must be within 0 to 999999999, got {value.nanos}")
 
 
+def _share(field: str, value: float) -> Iterator[Violation]:
+    if not 0 <= value <= 1:
+        yield Violation(field, f"{field} must be within 0 to 1, got {value:g}")
+
+
 def _batch(field: str, values: Any) -> Iterator[Violation]:
     if len(values) > LARGEST_BATCH:
         yield Violation(field, f"{field} must have at most {LARGEST_BATCH} entries, got {len(values)}")
@@ -152,6 +157,7 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
         "validate_only": _free,
         "labels": _labels,
         "return_items": _free,
+        "diversity": _share,
     },
     SimilarItemsRequest: {
         "item_id": _text(LONGEST_ID, required=True),
@@ -169,6 +175,7 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
         "validate_only": _free,
         "labels": _labels,
         "return_items": _free,
+        "diversity": _share,
     },
     # The requests of a batch are checked one by one: each gets its own status.
     BatchRecommendRequest: {"requests": _batch},

@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Bool
+from recsys.arrays import Bool, Int32
 from recsys.catalogue import Catalogue
 from recsys.filters.catalogue_columns import columns_of, read_attributes, read_texts, write_attributes, write_texts
 from recsys.filters.columns import Column, Columns
@@ -28,23 +28,26 @@ class _Kept:
         self._bits: NDArray[np.uint8] | None = None
         self._lock = Lock()
 
-    def mask(self, columns: Columns) -> Bool:
+    def bits(self, columns: Columns) -> NDArray[np.uint8]:
         # Held while it is worked out: callers with the same filter wait for one evaluation instead of repeating it.
         with self._lock:
             if self._bits is None:
                 self._bits = np.packbits(self._predicate.mask(columns))
-            bits = self._bits
-        return np.unpackbits(bits, count=columns.n_items).view(np.bool_)
+            return self._bits
 
 
 class Filters:
-    """Filters over ``columns``, for any number of threads. The ``most`` used last are compiled and evaluated once."""
+    """Filters over ``columns``, for any number of threads. The ``most`` used last are compiled and evaluated once.
+
+    Those that are pinned are never forgotten.
+    """
 
     def __init__(self, columns: Columns, most: int = MOST_KEPT) -> None:
         self._columns = columns
         self._schema = columns.schema
         self._most = most
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._pinned: dict[str, _Kept] = {}
         self._lock = Lock()
 
     @classmethod
@@ -70,9 +73,20 @@ class Filters:
 
     def mask(self, text: str) -> Bool:
         """Which items pass filter ``text``; (n_items,) bool, the caller's own. FilterError as ``check``."""
-        return self._of(text).mask(self._columns)
+        bits = self._of(text).bits(self._columns)
+        return np.unpackbits(bits, count=self._columns.n_items).view(np.bool_)
+
+    def pin(self, text: str) -> None:
+        """Compile filter ``text`` for good, before anybody asks with it. FilterError as ``check``."""
+        self._pinned[text] = _Kept(compile_filter(text, self._schema))
+
+    def bits(self, text: str) -> NDArray[np.uint8]:
+        """Which items pass filter ``text``, an item a bit as ``np.packbits`` has them; not to be written to."""
+        return self._of(text).bits(self._columns)
 
     def _of(self, text: str) -> _Kept:
+        if (pinned := self._pinned.get(text)) is not None:
+            return pinned
         with self._lock:
             known = self._kept.get(text)
             if known is not None:
@@ -85,3 +99,10 @@ class Filters:
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return kept
+
+
+def bits_at(bits: NDArray[np.uint8], items: Int32) -> Bool:
+    """(N,) whether each of ``items`` (N,) has its bit set, without unpacking those of a million others."""
+    numbers = items.astype(np.int64)
+    found: Bool = (bits[numbers >> 3] >> (7 - (numbers & 7)).astype(np.uint8)) & 1 == 1
+    return found

@@ -27,7 +27,7 @@ class Diversity:
 
     def select(self, query: Query, slate: Slate, context: Context) -> Int64:
         """All positions, screen by screen. Time: N² · d for the similarities, then N a place."""
-        relevance = self.spread.discounted(slate, context)
+        relevance = self.spread.discounted(query, slate, context)
         penalties = similarities(slate.items, context) * np.float32(self.weight)
         return by_screen(greedy(relevance, penalties, whole_screens(query.limit, len(slate))), len(slate))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.arrays import Int64
+from recsys.policy_settings import SCREEN
 
-SCREEN = 10
+__all__ = ["SCREEN", "by_screen", "whole_screens"]
 
 
 def by_screen(chosen: Int64, n_items: int) -> Int64:

@@ -11,9 +11,9 @@ import pytest
 
 from recsys.arrays import frozen
 from recsys.model import Snapshot
-from recsys.pipeline import unite
 from recsys.query import EMPTY_HITS, Hits, Query, narrowed
 from recsys.serving import Depth, Scope, ServingConfig
+from recsys.union import unite
 
 QueryOf = Callable[..., Query]
 

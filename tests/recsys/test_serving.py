@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from recsys.policy_settings import CapSettings, FreshnessSettings, Promotion
 from recsys.serving import Depth, Scope, ServingConfig, built_in
+from recsys.snapshot.canonical import canonical
 
 
 def test_the_configs_every_snapshot_has_are_known_by_their_names() -> None:
@@ -28,8 +35,47 @@ def test_every_field_of_a_config_survives_json() -> None:
         diversity=0.4,
         spread=0.15,
         description="An odd one",
+        policies=("spread", "promotions", "caps"),
+        freshness=FreshnessSettings(0.5, 14.0),
+        caps=CapSettings(category=3, level=2),
+        promotions=(Promotion("p", "price < 3", 0.2, (3, 7)), Promotion("q", "title:*", 0.1)),
     )
     assert ServingConfig.from_json(config.to_json()) == config
+    assert ServingConfig.from_json(json.loads(canonical(config.to_json()))) == config
+
+
+@pytest.mark.parametrize("name", sorted(built_in()))
+def test_a_config_of_before_there_were_such_policies_stays_as_it_was_signed(name: str) -> None:
+    known = {"name", "depths", "ranker", "scope", "page_size", "needs_context", "diversity", "spread", "description"}
+    values = built_in()[name].to_json()
+    assert set(values) == known
+    assert canonical(ServingConfig.from_json(json.loads(canonical(values))).to_json()) == canonical(values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"policies": ["cap"]}, "policies has 'cap'; there are freshness, spread, diversity, caps, promotions"),
+        ({"policies": ["caps", "caps"]}, "policies must name each policy once"),
+        ({"policies": ["promotions", "diversity"]}, "policies has diversity too late"),
+        ({"caps": {"category": 11, "brand": 0, "level": 0}}, "caps must be from 1 to 10 items"),
+        ({"freshness": {"weight": float("nan"), "half_life_days": 3}}, "freshness must have a weight"),
+        ({"promotions": [{"name": "p", "filter": "x", "share": 1.1, "slots": []}]}, "must have a share from 0 to 1"),
+        ({"promotions": [{"name": "p", "filter": " ", "share": 1.0, "slots": []}]}, "must have a name and a filter"),
+    ],
+)
+def test_a_manifest_whose_policies_make_no_sense_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ServingConfig.from_json({**ServingConfig("odd", ()).to_json(), **changes})
+
+
+def test_only_policies_that_have_something_to_say_are_active() -> None:
+    config = ServingConfig("odd", (), spread=0.1, freshness=FreshnessSettings(0.0), caps=CapSettings(brand=1))
+    assert config.active == ("spread", "caps")
+    assert replace(config, policies=("caps",)).active == ("caps",)
+    assert config.varied(0.5).active == ("spread", "diversity", "caps")
+    assert replace(config, policies=("caps",)).varied(0.5).active == ("diversity", "caps")
+    assert config.varied(0.0).active == ("spread", "caps")
 
 
 @pytest.mark.parametrize("name", sorted(built_in()))

@@ -103,6 +103,7 @@ def test_every_other_field_of_similar_items_is_the_one_of_the_same_name() -> Non
         "validate_only": True,
         "labels": {"k": "v"},
         "return_items": True,
+        "diversity": 0.5,
     }
     request = SimilarItemsRequest(**values)
     assert set(values) == set(SimilarItemsRequest.DESCRIPTOR.fields_by_name)

@@ -144,6 +144,8 @@ def test_arguments_that_are_repeated_are_fine_and_those_of_the_page_are_its_own(
         {"context_item_ids": ["a"]},
         {"include_out_of_stock": True},
         {"explain": Explain.EXPLAIN_SUMMARY},
+        {"diversity": 0.5},
+        {"diversity": 0.0},
         {"at": Timestamp(seconds=6)},
         {"at": Timestamp(seconds=5, nanos=1)},
     ],

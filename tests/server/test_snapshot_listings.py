@@ -204,6 +204,7 @@ def test_a_declared_serving_config_travels_with_the_snapshot_and_answers(
         fusion="reciprocal-rank",
         page_size=3,
         spread=0.25,
+        policies=["spread"],
     )
     assert len(answer.results) == 3
 

@@ -114,6 +114,8 @@ def test_what_is_on_the_allowed_side_passes(request_: Message) -> None:
             "filter: the filter must be at most 5000 characters, got 5001 at position 5000",
         ),
         ({"filter": "price <"}, "filter", "filter: the filter ends too early at position 7; expected a value"),
+        ({"diversity": 1.25}, "diversity", "diversity must be within 0 to 1, got 1.25"),
+        ({"diversity": float("nan")}, "diversity", "diversity must be within 0 to 1, got nan"),
         ({"at": Timestamp(nanos=-1)}, "at", "at.nanos must be within 0 to 999999999, got -1"),
     ],
 )

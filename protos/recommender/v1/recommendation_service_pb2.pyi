@@ -129,6 +129,7 @@ class RecommendRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     RETURN_ITEMS_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The shop's id of the user. Optional, at most 128 characters. Unknown is never an error."""
     visitor_id: _builtins.str
@@ -170,6 +171,12 @@ class RecommendRequest(_message.Message):
     """Check everything that a live call checks and compute no answer: `normalised_request` of the response. Default false."""
     return_items: _builtins.bool
     """Fill `item` of every result. Default false."""
+    diversity: _builtins.float
+    """How much variety counts, 0 to 1, in place of what the serving config says: 0 not at all; at 1 a copy of an item on the
+    screen comes when nothing else is left. In between it is 4 times this in log-odds: at 0.25 a copy of an item must have
+    e times the odds to stand beside it, which is what `similar` asks for. Absent (default): as the serving config has it.
+    NaN and what lies outside are INVALID_ARGUMENT.
+    """
     @_builtins.property
     def exclude_item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Items that must not be returned, exactly. At most 1000 ids of at most 128 characters."""
@@ -209,13 +216,19 @@ class RecommendRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         return_items: _builtins.bool = ...,
+        diversity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "strict_filtering", b"strict_filtering"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
+    _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
     _WhichOneofReturnType__strict_filtering: _TypeAlias = _typing.Literal["strict_filtering"]  # noqa: Y015
     _WhichOneofArgType__strict_filtering: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__strict_filtering) -> _WhichOneofReturnType__strict_filtering | None: ...
 
 Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
@@ -315,7 +328,7 @@ Global___Contribution: _TypeAlias = Contribution  # noqa: Y015
 
 @_typing.final
 class RecommendResult(_message.Message):
-    """One entry of the list. Field numbers 7 to 10 are kept for promotions and exploration."""
+    """One entry of the list. Field numbers 8 to 10 are kept for exploration."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -325,11 +338,17 @@ class RecommendResult(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
     CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    PROMOTION_NAME_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The shop's id of the item."""
     score: _builtins.float
-    """Higher is better. Comparable within one response only. Ten by ten, results come in its order; variety decides which.
+    """Higher is better. Comparable within one response only. Ten by ten, results come in its order, but for promotions;
+    variety decides which.
     What fills a list after all candidates follows by popularity, a hundred at a time in this order.
+    """
+    promotion_name: _builtins.str
+    """The promotion of the serving config that brought the item further up than it would stand without promotions. Empty
+    when it stands where its own merit puts it, even if it passes the filter of a promotion.
     """
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceHit]:
@@ -358,14 +377,47 @@ class RecommendResult(_message.Message):
         reasons: _abc.Iterable[Global___Reason] | None = ...,
         item: _item_pb2.Item | None = ...,
         contributions: _abc.Iterable[Global___Contribution] | None = ...,
+        promotion_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributions", b"contributions", "item", b"item", "item_id", b"item_id", "reasons", b"reasons", "score", b"score", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributions", b"contributions", "item", b"item", "item_id", b"item_id", "promotion_name", b"promotion_name", "reasons", b"reasons", "score", b"score", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecommendResult: _TypeAlias = RecommendResult  # noqa: Y015
+
+@_typing.final
+class PolicyStep(_message.Message):
+    """What one rule or policy did to an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    N_MOVED_FIELD_NUMBER: _builtins.int
+    N_REMOVED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What forbids items of the catalogue: "stock", "exclude", "scope", "context" (the items of the page, which are not
+    shown beside themselves), "filter". What reorders candidates: "freshness", "spread", "diversity", "caps", "promotions".
+    """
+    n_moved: _builtins.int
+    """Of the places up to the end of this page those that hold another item since."""
+    n_removed: _builtins.int
+    """Items of the catalogue that it forbids and that those before it left."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        n_moved: _builtins.int = ...,
+        n_removed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["n_moved", b"n_moved", "n_removed", b"n_removed", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyStep: _TypeAlias = PolicyStep  # noqa: Y015
 
 @_typing.final
 class RecommendResponse(_message.Message):
@@ -382,6 +434,7 @@ class RecommendResponse(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     SNAPSHOT_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
     NORMALISED_REQUEST_FIELD_NUMBER: _builtins.int
     attribution_token: _builtins.str
     """Names this answer to this server: send it back in events. Opaque, signed, without personal data. At most 1024
@@ -418,6 +471,12 @@ class RecommendResponse(_message.Message):
         """What a careful caller should know, one sentence each. Empty when there is nothing."""
 
     @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyStep]:
+        """What decided beside the ranker, in the order in which it was applied: first the rules about what may be shown, then the
+        policies that the serving config names. Only with EXPLAIN_SUMMARY or EXPLAIN_FULL.
+        """
+
+    @_builtins.property
     def normalised_request(self) -> Global___RecommendRequest:
         """Only with validate_only: the request with its defaults filled in and what its page_token stands for."""
 
@@ -433,11 +492,12 @@ class RecommendResponse(_message.Message):
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         snapshot_version: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        policies: _abc.Iterable[Global___PolicyStep] | None = ...,
         normalised_request: Global___RecommendRequest | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["normalised_request", b"normalised_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "degraded_reasons", b"degraded_reasons", "missing_ids", b"missing_ids", "next_page_token", b"next_page_token", "normalised_request", b"normalised_request", "request_id", b"request_id", "results", b"results", "served_by", b"served_by", "snapshot_version", b"snapshot_version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "degraded_reasons", b"degraded_reasons", "missing_ids", b"missing_ids", "next_page_token", b"next_page_token", "normalised_request", b"normalised_request", "policies", b"policies", "request_id", b"request_id", "results", b"results", "served_by", b"served_by", "snapshot_version", b"snapshot_version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,6 +630,7 @@ class SimilarItemsRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     RETURN_ITEMS_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item to start from. Required unless there is a page_token, at most 128 characters. Unknown is NOT_FOUND."""
     user_id: _builtins.str
@@ -594,6 +655,8 @@ class SimilarItemsRequest(_message.Message):
     """As in RecommendRequest: `normalised_request` is then the RecommendRequest that asks the same. Default false."""
     return_items: _builtins.bool
     """Fill `item` of every result. Default false."""
+    diversity: _builtins.float
+    """How much variety counts, 0 to 1, as in RecommendRequest. Absent (default): as the serving config "similar" has it."""
     @_builtins.property
     def exclude_item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Items that must not be returned, exactly. At most 1000 ids of at most 128 characters."""
@@ -624,13 +687,19 @@ class SimilarItemsRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         return_items: _builtins.bool = ...,
+        diversity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "strict_filtering", b"strict_filtering"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering", "at", b"at", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
+    _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
     _WhichOneofReturnType__strict_filtering: _TypeAlias = _typing.Literal["strict_filtering"]  # noqa: Y015
     _WhichOneofArgType__strict_filtering: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__strict_filtering) -> _WhichOneofReturnType__strict_filtering | None: ...
 
 Global___SimilarItemsRequest: _TypeAlias = SimilarItemsRequest  # noqa: Y015

@@ -504,6 +504,10 @@ class ServingConfig(_message.Message):
     DIVERSITY_FIELD_NUMBER: _builtins.int
     SPREAD_FIELD_NUMBER: _builtins.int
     NEEDS_CONTEXT_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
+    CAPS_FIELD_NUMBER: _builtins.int
+    PROMOTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What a request calls it."""
     description: _builtins.str
@@ -528,6 +532,24 @@ class ServingConfig(_message.Message):
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceDepth]:
         """First-stage sources it asks, of those the snapshot has."""
 
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The policies that are applied after ranking, in their order: of freshness, spread, diversity, caps and promotions
+        those that have something to say.
+        """
+
+    @_builtins.property
+    def freshness(self) -> Global___Freshness:
+        """What new items gain. Absent: nothing."""
+
+    @_builtins.property
+    def caps(self) -> Global___Caps:
+        """How many items of a kind may share a screen. Absent: any number."""
+
+    @_builtins.property
+    def promotions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Promotion]:
+        """What takes places of its own on each screen."""
+
     def __init__(
         self,
         *,
@@ -541,14 +563,110 @@ class ServingConfig(_message.Message):
         diversity: _builtins.float = ...,
         spread: _builtins.float = ...,
         needs_context: _builtins.bool = ...,
+        policies: _abc.Iterable[_builtins.str] | None = ...,
+        freshness: Global___Freshness | None = ...,
+        caps: Global___Caps | None = ...,
+        promotions: _abc.Iterable[Global___Promotion] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "freshness", b"freshness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "diversity", b"diversity", "fusion", b"fusion", "name", b"name", "needs_context", b"needs_context", "page_size", b"page_size", "ranker", b"ranker", "scope", b"scope", "sources", b"sources", "spread", b"spread"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "description", b"description", "diversity", b"diversity", "freshness", b"freshness", "fusion", b"fusion", "name", b"name", "needs_context", b"needs_context", "page_size", b"page_size", "policies", b"policies", "promotions", b"promotions", "ranker", b"ranker", "scope", b"scope", "sources", b"sources", "spread", b"spread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServingConfig: _TypeAlias = ServingConfig  # noqa: Y015
+
+@_typing.final
+class Freshness(_message.Message):
+    """A bonus for new items that fades with their age."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    HALF_LIFE_DAYS_FIELD_NUMBER: _builtins.int
+    weight: _builtins.float
+    """What an item that has just come gains in log-odds."""
+    half_life_days: _builtins.float
+    """Days after which half of it is left."""
+    def __init__(
+        self,
+        *,
+        weight: _builtins.float = ...,
+        half_life_days: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["half_life_days", b"half_life_days", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Freshness: _TypeAlias = Freshness  # noqa: Y015
+
+@_typing.final
+class Caps(_message.Message):
+    """How many items of a kind may share a screen of ten. What does not fit moves behind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    category: _builtins.int
+    """At most so many of one category. 0: any number."""
+    brand: _builtins.int
+    """At most so many of one brand. 0: any number."""
+    level: _builtins.int
+    """How many levels of the category's path make a category. 0: all of them."""
+    def __init__(
+        self,
+        *,
+        category: _builtins.int = ...,
+        brand: _builtins.int = ...,
+        level: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "category", b"category", "level", b"level"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Caps: _TypeAlias = Caps  # noqa: Y015
+
+@_typing.final
+class Promotion(_message.Message):
+    """Places on each screen of ten for items that pass a filter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What `promotion_name` of a result calls it."""
+    filter: _builtins.str
+    """What passes, in the language of `filter` of a RecommendRequest."""
+    share: _builtins.float
+    """At least this part of a screen passes, 0 to 1."""
+    @_builtins.property
+    def slots(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """These places of each screen, from 1, hold what passes."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        share: _builtins.float = ...,
+        slots: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "name", b"name", "share", b"share", "slots", b"slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Promotion: _TypeAlias = Promotion  # noqa: Y015
 
 @_typing.final
 class SourceDepth(_message.Message):

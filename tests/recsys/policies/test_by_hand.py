@@ -70,9 +70,9 @@ def test_a_constant_in_the_scores_changes_no_choice(shop: Context, query: Query)
     assert orders[0] == orders[1] != list(range(24))
 
 
-def test_popularity_is_the_logarithm_of_users_in_12_weeks(shop: Context) -> None:
+def test_popularity_is_the_logarithm_of_users_in_12_weeks(shop: Context, query: Query) -> None:
     # Three users took item 10, only one of them in the last 12 weeks.
-    discounted = Spread(0.5).discounted(slate_of([11, 10, 3], [2.0, 1.0, 0.0]), shop)
+    discounted = Spread(0.5).discounted(query, slate_of([11, 10, 3], [2.0, 1.0, 0.0]), shop)
     assert discounted == pytest.approx([2 - 0.5 * np.log(8), 1 - 0.5 * np.log(2), 0.0], rel=1e-6)
 
 

@@ -10,10 +10,14 @@ import pytest
 
 from recsys.arrays import frozen
 from recsys.model import Snapshot
+from recsys.policies.caps import Caps
 from recsys.policies.chain import policies_of, select
 from recsys.policies.diversity import Diversity
+from recsys.policies.freshness import Freshness
+from recsys.policies.promotions import Promotions
 from recsys.policies.protocol import Policy
 from recsys.policies.spread import Spread
+from recsys.policy_settings import CapSettings, Promotion
 from recsys.query import Query, Slate
 from recsys.serving import ServingConfig
 
@@ -24,13 +28,26 @@ WEIGHTED: dict[str, Policy] = {
     "spread": Spread(0.7),
     "spread of fused ranks": Spread(0.7, trained=False),
     "both": Diversity(0.8, Spread(0.7)),
+    "freshness": Freshness(0.7, 30),
+    "freshness of fused ranks": Freshness(0.7, 30, trained=False),
+    "freshness with spread": Spread(0.3, freshness=Freshness(0.7, 30)),
+}
+PLACING: dict[str, Policy] = {
+    "caps": Caps(CapSettings(category=3)),
+    "caps of both": Caps(CapSettings(category=2, brand=4, level=1)),
+    "slots": Promotions((Promotion("odd", "x", slots=(2, 5)),)),
+    "share": Promotions((Promotion("odd", "x", share=0.6),)),
 }
 WEIGHTLESS: dict[str, Policy] = {
     "diversity": Diversity(0.0, Spread(0.0)),
     "diversity of fused ranks": Diversity(0.0, Spread(0.0, trained=False)),
     "spread": Spread(0.0),
     "spread of fused ranks": Spread(0.0, trained=False),
+    "freshness": Freshness(0.0, 30),
+    "caps that nothing exceeds": Caps(CapSettings(category=10, brand=10)),
+    "promotions of what stands there": Promotions((Promotion("odd", "x", slots=(1,)),)),
 }
+EVERY = {**WEIGHTED, **PLACING}
 
 
 def ranked(scores: object, items: object = range(N_ITEMS)) -> Slate:
@@ -49,9 +66,9 @@ SLATES = {
 }
 
 
-@pytest.fixture(params=WEIGHTED)
+@pytest.fixture(params=EVERY)
 def policy(request: pytest.FixtureRequest) -> Policy:
-    return WEIGHTED[request.param]
+    return EVERY[request.param]
 
 
 @pytest.fixture(params=SLATES)
@@ -59,9 +76,25 @@ def slate(request: pytest.FixtureRequest) -> Slate:
     return SLATES[request.param]
 
 
+@pytest.fixture(scope="module")
+def board(board: Snapshot) -> Snapshot:
+    """The checkerboard, of two categories and three brands; items 1 and 13 are new, promotions are for odd items."""
+    catalogue = replace(
+        board.catalogue,
+        codes={
+            **board.catalogue.codes,
+            "category_1": frozen([[0, 1, -1][i % 3] for i in range(N_ITEMS)], np.int32),
+            "brand": frozen([[0, 0, 1, -1][i % 4] for i in range(N_ITEMS)], np.int32),
+        },
+        created_at=frozen([board.last_event_at if i in (1, 13) else 1 for i in range(N_ITEMS)], np.int64),
+    )
+    return replace(board, model=replace(board.model, context=replace(board.model.context, catalogue=catalogue)))
+
+
 @pytest.fixture
 def query(board: Snapshot, query_of: Callable[..., Query]) -> Query:
-    return query_of(board, "u00", limit=N_ITEMS)
+    odd = np.packbits(np.arange(N_ITEMS) % 2 == 1)
+    return replace(query_of(board, "u00", limit=N_ITEMS), promoted=(odd,))
 
 
 @pytest.mark.parametrize("limit", [1, 9, 100])
@@ -97,7 +130,9 @@ def test_a_page_is_the_beginning_of_a_longer_page(policy: Policy, slate: Slate, 
         assert shorter[:limit] == longest[:limit]
 
 
-def test_what_has_no_score_stays_last_in_its_order(policy: Policy, board: Snapshot, query: Query) -> None:
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_what_has_no_score_is_weighed_last_and_in_its_order(name: str, board: Snapshot, query: Query) -> None:
+    policy = WEIGHTED[name]
     positions = policy.select(query, SLATES["some without a score"], board.model.context).tolist()
     assert positions[3:] == [3, 4, 5]
     nothing = policy.select(query, SLATES["none with a score"], board.model.context).tolist()
@@ -106,7 +141,9 @@ def test_what_has_no_score_stays_last_in_its_order(policy: Policy, board: Snapsh
 
 @pytest.mark.parametrize("name", WEIGHTLESS)
 def test_without_weight_the_rankers_order_stands(name: str, slate: Slate, board: Snapshot, query: Query) -> None:
-    positions = WEIGHTLESS[name].select(query, slate, board.model.context)
+    # What is promoted here is the best of each slate.
+    asked = replace(query, promoted=(np.packbits(np.isin(np.arange(N_ITEMS), slate.items[:1])),))
+    positions = WEIGHTLESS[name].select(asked, slate, board.model.context)
     assert positions.tolist() == list(range(len(slate)))
 
 

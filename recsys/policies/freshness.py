@@ -1,0 +1,51 @@
+"""New items preferred: what has been there for long was seen by whoever wants it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.arrays import Float64, Int32, Int64
+from recsys.context import Context
+from recsys.decay import DAY_S, WEEK_S
+from recsys.policies.relevance import log_odds
+from recsys.policies.screens import by_screen, whole_screens
+from recsys.query import Query, Slate
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Orders by log-odds + ``weight`` · 2^(-age / ``half_life_days``).
+
+    An item that has just come needs e^weight times lower odds than an old one, after a half-life e^(weight / 2) times.
+    trained: the scores are log-odds, see ``log_odds``.
+    """
+
+    weight: float
+    half_life_days: float
+    trained: bool = True
+
+    def select(self, query: Query, slate: Slate, context: Context) -> Int64:
+        """All positions, screen by screen."""
+        relevance = log_odds(slate.scores, trained=self.trained) + self.bonus(slate.items, context, query.at)
+        order = np.argsort(-relevance, kind="stable")
+        return by_screen(order[: whole_screens(query.limit, len(slate))], len(slate))
+
+    def bonus(self, items: Int32, context: Context, at: int) -> Float64:
+        """(N,) in log-odds for ``items`` (N,) seen from ``at`` (epoch seconds); 0 where no age is known."""
+        ages = age_days(items, context, at)
+        bonus: Float64 = np.nan_to_num(self.weight * np.exp2(-ages / self.half_life_days), nan=0.0)
+        return bonus
+
+
+def age_days(items: Int32, context: Context, at: int) -> Float64:
+    """(N,) days from the creation of ``items`` (N,), or their first event where that is not known, to ``at``; never
+    negative, NaN for what has neither.
+    """
+    created = context.catalogue.created_at[items]
+    statistics = context.statistics
+    first = statistics.at - statistics.column("age_weeks")[items].astype(np.float64) * WEEK_S
+    since = np.where(created != 0, created, first)
+    ages: Float64 = np.maximum(at - since, 0.0) / DAY_S
+    return ages
