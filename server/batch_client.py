@@ -68,8 +68,9 @@ def _interruptible() -> Iterator[None]:
     def interrupt(number: int, _: object) -> None:
         raise KeyboardInterrupt(number)
 
-    # Only the main thread may say what a signal does.
-    signals = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    # Only the main thread may say what a signal does; what is ignored, as by nohup, stays ignored.
+    is_main = threading.current_thread() is threading.main_thread()
+    signals = [s for s in (signal.SIGTERM, signal.SIGHUP) if is_main and signal.getsignal(s) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield

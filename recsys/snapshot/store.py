@@ -218,9 +218,10 @@ class SnapshotStore:
                 current = self.current()
             except NoSnapshot:
                 current = ""
-            readable = [version for version in self.versions() if self._is_readable(version)]
+            versions = self.versions()
+            readable = [version for version in versions if self._is_readable(version)]
             oldest_kept = readable[-keep:][0] if readable else ""
-            doomed = [version for version in self.versions() if version < oldest_kept and version != current]
+            doomed = [version for version in versions if version < oldest_kept and version != current]
             for version in doomed:
                 os.rename(self._root / version, self._root / f"{_TRASH}{version}-{secrets.token_hex(4)}")
             # Before the first file goes: after a power cut no version may come back with part of its files.

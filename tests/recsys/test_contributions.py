@@ -11,11 +11,12 @@ import pytest
 
 from recsys.ask import MOST_DIVIDED, Ask, resolve
 from recsys.features.groups import GROUPS
-from recsys.fusion import FOREST, LINEAR, RECIPROCAL_RANK, SOURCE, STACKED, Fusion, LinearFusion
+from recsys.fusion import FOREST, Fusion, LinearFusion
 from recsys.model import Snapshot
 from recsys.pipeline import NEWCOMERS
 from recsys.query import Query, Recommendation
 from recsys.ranker import Forest
+from tests.every_fusion import every_fusion
 
 QueryOf = Callable[..., Query]
 WEIGHED = LinearFusion(
@@ -24,14 +25,7 @@ WEIGHED = LinearFusion(
     scales=(1.0, 2.0, 0.5, 3.0),
     weights=(2.0, -1.5, 0.25, 0.5),
 )
-FUSIONS = {
-    "forest": Fusion(FOREST),
-    "stacked": Fusion(STACKED, WEIGHED),
-    "linear": Fusion(LINEAR, WEIGHED),
-    "reciprocal ranks": Fusion(RECIPROCAL_RANK),
-    "a source that scores": Fusion(SOURCE, source="ease"),
-    "a source that ranks": Fusion(SOURCE, source="history"),
-}
+FUSIONS = every_fusion(WEIGHED, scorer="ease")
 PLACE = {group: place for place, group in enumerate((*GROUPS, "bias"))}
 
 
@@ -113,7 +107,7 @@ def test_reciprocal_ranks_give_each_source_its_term(ordered: Callable[..., Snaps
 def test_what_a_lone_source_does_not_know_is_explained_by_the_others(
     ordered: Callable[..., Snapshot], query_of: QueryOf
 ) -> None:
-    snapshot = ordered({"home": FUSIONS["a source that ranks"]})
+    snapshot = ordered({"home": FUSIONS["by rank"]})
     answer, parts = divided(snapshot, query_of(snapshot, "u00"))
     known = np.isfinite(answer.provenance.ranks[:, answer.provenance.names.index("history")])
     assert 0 < known.sum() < len(known)

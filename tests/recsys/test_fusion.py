@@ -15,7 +15,6 @@ from recsys.fusion import (
     FARTHEST,
     FOREST,
     LINEAR,
-    RECIPROCAL_RANK,
     SOURCE,
     STACKED,
     Fusion,
@@ -24,6 +23,7 @@ from recsys.fusion import (
     is_rank,
     of_source,
 )
+from tests.every_fusion import every_fusion
 
 NAN = math.nan
 NAMES = ("history_rank", "als_rank", "history_score", "own_due", "als_closeness", "profile: income_rank")
@@ -40,14 +40,7 @@ FEATURES = np.array(
 WEIGHED = LinearFusion(
     ("als_rank", "als_closeness", "own_due"), centres=(7.0, 1.0, 2.0), scales=(3.0, 2.0, 0.5), weights=(2.0, -1.0, 0.25)
 )
-FUSIONS = {
-    "forest": Fusion(FOREST),
-    "stacked": Fusion(STACKED, WEIGHED),
-    "linear": Fusion(LINEAR, WEIGHED),
-    "ranks": Fusion(RECIPROCAL_RANK),
-    "one scorer": Fusion(SOURCE, source="als"),
-    "one by rank": Fusion(SOURCE, source="history"),
-}
+FUSIONS = every_fusion(WEIGHED, scorer="als")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +91,11 @@ def test_a_forest_scores_alone() -> None:
 
 def test_reciprocal_ranks_are_of_sources_alone() -> None:
     # A profile column may have any name: it ranks nothing.
-    assert scores_of(FUSIONS["ranks"]) == pytest.approx(RANK_SCORES, rel=1e-9)
+    assert scores_of(FUSIONS["reciprocal ranks"]) == pytest.approx(RANK_SCORES, rel=1e-9)
 
 
 def test_one_source_orders_by_its_score_of_everything_then_by_what_it_returned() -> None:
-    scores = scores_of(FUSIONS["one scorer"])
+    scores = scores_of(FUSIONS["scorer"])
     # Rows 1 and 2 have one score, row 2 was returned; rows 3 and 4 have none and come by the ranks of all sources.
     assert np.argsort(scores)[::-1].tolist() == [2, 1, 0, 3, 4]
     assert scores[:3] == pytest.approx([1 - 0.5 / 1.5, 1 + 3 / 4, 1 + 3 / 4], abs=1e-8)
@@ -110,7 +103,7 @@ def test_one_source_orders_by_its_score_of_everything_then_by_what_it_returned()
 
 
 def test_one_source_that_scores_nothing_else_orders_by_its_ranks() -> None:
-    scores = scores_of(FUSIONS["one by rank"])
+    scores = scores_of(FUSIONS["by rank"])
     assert scores == pytest.approx([1.0, 0.5, RANK_SCORES[2] - 1, RANK_SCORES[3] - 1, -1.0])
 
 
@@ -118,14 +111,14 @@ def test_one_source_that_scores_nothing_else_orders_by_its_ranks() -> None:
 def test_whatever_a_source_knows_is_above_what_it_does_not(low: float) -> None:
     features = FEATURES.copy()
     features[0, 4] = low
-    scores = scores_of(FUSIONS["one scorer"], features)
+    scores = scores_of(FUSIONS["scorer"], features)
     assert min(scores[:3]) >= 0 > max(scores[3:])
 
 
 def test_who_is_unknown_to_the_one_source_is_given_the_order_of_all() -> None:
     features = FEATURES.copy()
     features[:, 4] = NAN
-    order = np.argsort(-np.array(scores_of(FUSIONS["one scorer"], features)), kind="stable")
+    order = np.argsort(-np.array(scores_of(FUSIONS["scorer"], features)), kind="stable")
     assert order.tolist() == np.argsort(-np.array(RANK_SCORES), kind="stable").tolist()
 
 
@@ -198,7 +191,7 @@ def test_a_fusion_that_needs_a_forest_is_refused_without_one(name: str) -> None:
         FUSIONS[name].bound(NAMES, None)
 
 
-@pytest.mark.parametrize("name", ["linear", "ranks", "one scorer", "one by rank"])
+@pytest.mark.parametrize("name", ["linear", "reciprocal ranks", "scorer", "by rank"])
 def test_the_others_do_without(name: str) -> None:
     assert not FUSIONS[name].needs_forest
     assert len(FUSIONS[name].bound(NAMES, None).score(FEATURES)) == len(FEATURES)

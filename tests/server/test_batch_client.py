@@ -171,6 +171,23 @@ def test_an_interruption_leaves_nothing_and_is_one_sentence(
     assert signal.getsignal(number) is before
 
 
+def test_what_is_ignored_stays_ignored(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Export.run
+
+    def hung_up(export: Export, *rest: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return run(export, *rest)
+
+    monkeypatch.setattr(Export, "run", hung_up)
+    out = tmp_path / "lists.jsonl"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["--target", target, "--users", "all", "--limit", "1", "--out", str(out)]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert rows_of(out)
+
+
 def test_a_full_disk_is_one_sentence(
     target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,10 +16,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.features.groups import GROUPS
-from recsys.fusion import FOREST, LINEAR, RECIPROCAL_RANK, SOURCE, STACKED, Fusion, LinearFusion
+from recsys.fusion import LinearFusion
 from recsys.model import Snapshot
 from server.settings import Settings
 from server.worker import Worker
+from tests.every_fusion import every_fusion
 
 from .tiny_shop import LAST_EVENT_AT, N_USERS
 
@@ -27,14 +28,7 @@ AT = Timestamp(seconds=LAST_EVENT_AT + 1)
 WEIGHED = LinearFusion(
     ("als_rank", "item_price", "own_due"), centres=(0.0, 5.0, 1.0), scales=(1.0, 2.0, 0.5), weights=(2.0, -1.5, 0.25)
 )
-FUSIONS = {
-    "forest": Fusion(FOREST),
-    "stacked": Fusion(STACKED, WEIGHED),
-    "linear": Fusion(LINEAR, WEIGHED),
-    "reciprocal-rank": Fusion(RECIPROCAL_RANK),
-    "scorer": Fusion(SOURCE, source="als"),
-    "ranks": Fusion(SOURCE, source="history"),
-}
+FUSIONS = every_fusion(WEIGHED, scorer="als")
 
 
 def full(user_id: str = "user-03", **fields: object) -> pb.RecommendRequest:
