@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from index.comparisons import Lead, cell, scope, sentences, spelled
-from index.figures import COMPARED, PIPELINE, Evaluation, Intervals
+from index.figures import COMPARED, Evaluation, Intervals, PIPELINE, WITHOUT
 from index.page_style import STYLE
 from index.plots import bars, forest, tradeoffs
 
@@ -98,7 +98,12 @@ def _task(evaluation: Evaluation, task: str) -> str:
             )
         )
     # Lists that are empty for everybody have a Gini of 0 and no other merit: they would only stretch the axes.
-    shown = {name: found for name, found in figures.items() if found["coverage@10"] > 0 or found[COMPARED] > 0}
+    # Ablated lists lie on each other and have a table.
+    shown = {
+        name: found
+        for name, found in figures.items()
+        if (found["coverage@10"] > 0 or found[COMPARED] > 0) and not name.startswith(WITHOUT)
+    }
     points = _figure(
         tradeoffs(
             shown,
