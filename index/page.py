@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from index.comparisons import Lead, cell, scope, sentences, spelled
-from index.figures import COMPARED, Evaluation, Intervals, PIPELINE, WITHOUT
+from index.figures import COMPARED, PIPELINE, WITHOUT, Evaluation, Intervals
 from index.page_style import STYLE
 from index.plots import bars, forest, tradeoffs
 

@@ -57,10 +57,10 @@ class Totals:
     warnings: Counter[str] = field(default_factory=Counter)
 
 
-def all_users(channel: grpc.Channel) -> list[str]:
+def all_users(channel: grpc.Channel, pauses_s: Sequence[float] = LAG_PAUSES_S) -> list[str]:
     """Every user the serving snapshot knows; begins again when it is replaced in between."""
     stub = SnapshotServiceStub(channel)
-    for pause_s in (*LAG_PAUSES_S, None):
+    for pause_s in (*pauses_s, None):
         users: list[str] = []
         token = ""
         try:
