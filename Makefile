@@ -5,10 +5,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_INDEX ?=
 PYTEST_WORKERS ?= 2
 
-# The demo's port (0 = any free one), customers and product.
+# The demo's port (0 = any free one), customers, product and search.
 DEMO_PORT ?= 0
 DEMO_USERS ?= 1 718 2471
 DEMO_ITEM ?= 1082185
+DEMO_QUERY ?= "something for a barbecue"
 
 SHELL := /bin/bash
 # What `make bench-quality` measures on, and further flags: make bench-quality QUALITY_DATA=shop QUALITY="--windows 6"
@@ -22,7 +23,7 @@ DEMO := .demo
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-PROTOS := protos/recommender/v1
+PROTOS := protos/recommender/v1 protos/encoder/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
 .PHONY: help setup test check proto bench bench-diversity bench-filters bench-hostile bench-quality bench-swap \
@@ -58,8 +59,8 @@ check: setup  ## format, lint, types, imports, then the tests
 	@$(MAKE) --no-print-directory test
 
 proto: setup  ## regenerate the protobuf code
-	$(PROTOC) --python_out=. --mypy_out=. $(PROTOS)/*.proto
-	$(PROTOC) --grpc_python_out=. --mypy_grpc_out=. $(PROTOS)/*_service.proto
+	$(PROTOC) --python_out=. --mypy_out=. $(PROTOS:%=%/*.proto)
+	$(PROTOC) --grpc_python_out=. --mypy_grpc_out=. $(PROTOS:%=%/*_service.proto)
 
 bench: setup  ## measure the server beside an echo of the same bytes, features, explanations; writes bench/*.json
 	@$(BIN)/python tests/benchmarks/bench_serving.py $(DEMO)/snapshots --json bench/serving.json
@@ -96,14 +97,23 @@ bench-quality: setup $(PEERS_READY)  ## our lists beside textbook methods and Re
 		--peers-python $(PEERS)/bin/python --json bench/quality.json $(QUALITY)
 
 # The server's own lines go to a file: they are for machines. `wait` in the trap lets it end before make does.
-demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendations with reasons
+demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendations with reasons, a search
 	@set -eu; \
 	$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data; \
 	$(BIN)/recsys-index rebuild --data $(DEMO)/data --snapshots $(DEMO)/snapshots \
 		--cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}"; \
+	$(BIN)/recsys-encoder --address 127.0.0.1:0 > $(DEMO)/encoder.log 2>&1 & encoder=$$!; \
+	trap 'kill $$encoder 2>/dev/null || true; wait $$encoder 2>/dev/null || true' EXIT; \
+	for _ in $$(seq 300); do \
+		grep -q '^listening on ' $(DEMO)/encoder.log && break; \
+		kill -0 $$encoder 2>/dev/null || break; \
+		sleep 0.2; \
+	done; \
+	grep -q '^listening on ' $(DEMO)/encoder.log || \
+		{ echo "the encoder did not start; it said:" >&2; cat $(DEMO)/encoder.log >&2; exit 1; }; \
 	$(BIN)/recsys-server --snapshots $(DEMO)/snapshots --address 127.0.0.1:$(DEMO_PORT) --clock snapshot \
-		> $(DEMO)/server.log 2>&1 & server=$$!; \
-	trap 'kill $$server 2>/dev/null || true; wait $$server 2>/dev/null || true' EXIT; \
+		--encoder "$$(sed -n 's/^listening on //p' $(DEMO)/encoder.log)" > $(DEMO)/server.log 2>&1 & server=$$!; \
+	trap 'kill $$server $$encoder 2>/dev/null || true; wait $$server $$encoder 2>/dev/null || true' EXIT; \
 	for _ in $$(seq 300); do \
 		grep -q '^worker .* serves ' $(DEMO)/server.log && break; \
 		kill -0 $$server 2>/dev/null || break; \
@@ -118,13 +128,17 @@ demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendati
 	echo; $(BIN)/recsys-client recommend $(firstword $(DEMO_USERS)) --serving-config discover --limit 4 --explain \
 		--target "$$target"; \
 	echo; $(BIN)/recsys-client similar $(DEMO_ITEM) --limit 5 --explain --target "$$target"; \
-	kill $$server; wait $$server; trap - EXIT; \
-	printf '%s\n' '' 'The server has been stopped. To ask for more, start it again in one terminal' \
-		'  $(BIN)/recsys-server --snapshots $(DEMO)/snapshots --clock snapshot' \
-		'and ask in another' \
+	echo; $(BIN)/recsys-client search $(DEMO_QUERY) --user $(firstword $(DEMO_USERS)) --limit 5 --explain \
+		--target "$$target"; \
+	kill $$server $$encoder; wait $$server $$encoder; trap - EXIT; \
+	printf '%s\n' '' 'The server has been stopped. To ask for more, start it again in one terminal, and the encoder in another' \
+		'  $(BIN)/recsys-server --snapshots $(DEMO)/snapshots --clock snapshot --encoder 127.0.0.1:50061' \
+		'  $(BIN)/recsys-encoder' \
+		'and ask in a third' \
 		'  $(BIN)/recsys-client users' \
 		'  $(BIN)/recsys-client recommend 1 --explain' \
 		'  $(BIN)/recsys-client recommend 1 --serving-config discover --explain' \
+		'  $(BIN)/recsys-client search "something for a barbecue" --user 1 --explain' \
 		'  $(BIN)/recsys-batch --users all --limit 10 --out lists.parquet'
 
 clean:  ## delete what the other targets made, but not .venv and .venv-peers

@@ -23,6 +23,7 @@ class Rpcs:
     recommend = Rpc(_RECOMMENDATION, "Recommend", _Recommend, _Recommended)
     batch_recommend = Rpc(_RECOMMENDATION, "BatchRecommend", _Batch, _BatchDone)
     similar_items = Rpc(_RECOMMENDATION, "SimilarItems", recommendation.SimilarItemsRequest, _Recommended)
+    search = Rpc(_RECOMMENDATION, "Search", recommendation.SearchRequest, _Recommended)
     get_serving = Rpc(_SNAPSHOT, "GetServing", snapshot.GetServingRequest, snapshot.GetServingResponse)
     list_snapshots = Rpc(_SNAPSHOT, "ListSnapshots", snapshot.ListSnapshotsRequest, snapshot.ListSnapshotsResponse)
     activate_snapshot = Rpc(_SNAPSHOT, "ActivateSnapshot", _Activate, snapshot.ActivateSnapshotResponse)

@@ -31,6 +31,7 @@ from recsys.fusion import Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.lexical import WordIndex
 from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.ranker import Forest
@@ -59,6 +60,7 @@ class Builder:
     keys: Keys
     kept: StageCache | None
     fitting: FitSettings = USUAL
+    words: WordIndex | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, *, cache: Path, stages: Stages, kept: StageCache | None = None) -> Builder:
@@ -89,7 +91,9 @@ class Builder:
             embedded.text_of,
             seed=settings.training.seed,
         )
-        return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages, Keys.of(dataset, timeless), kept)
+        words = WordIndex.of(dataset.items.texts) if n_texts else None
+        keys = Keys.of(dataset, timeless)
+        return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages, keys, kept, words=words)
 
     def fitting_by(self, fitting: FitSettings) -> Builder:
         """The same that fits sources by ``fitting``; what events weigh is changed in the data and in its settings."""
@@ -139,6 +143,7 @@ class Builder:
             last_event_at=int(interactions.times.max()),
             fusions=fusions,
             attributes=self.dataset.attributes,
+            words=self.words,
         )
 
     def _configs(self, weights: Mapping[str, PolicyWeights]) -> dict[str, ServingConfig]:

@@ -16,8 +16,8 @@ from recsys.serving import Depth, Scope, ServingConfig, built_in
 
 BASES: tuple[str, ...] = tuple(built_in())
 SOURCES: tuple[str, ...] = tuple(dict.fromkeys(d.source for config in built_in().values() for d in config.depths))
-# The first answers free text; under the second the manifest keeps the fusion of who has no history.
-RESERVED = ("search", NEWCOMERS)
+# Under this the manifest keeps the fusion of who has no history.
+RESERVED = (NEWCOMERS,)
 # Each answers five golden queries whenever a snapshot is loaded.
 MOST_DECLARED = 64
 # 200 to 300 candidates carry all of NDCG@10; more cost time in every answer.
@@ -32,7 +32,7 @@ class ServingSettings:
     """What a declared serving config changes of ``base``, a built-in one; None = as there.
 
     sources: hits by source, and no others are asked · scope: what may be shown at all, ``any``, ``new`` or ``owned`` ·
-    diversity and spread in log-odds, policies, freshness, caps and promotions as in ``ServingConfig``.
+    diversity, spread and relevance in log-odds, policies, freshness, caps and promotions as in ``ServingConfig``.
     """
 
     base: str
@@ -46,6 +46,7 @@ class ServingSettings:
     freshness: FreshnessSettings | None = None
     caps: CapSettings | None = None
     promotions: tuple[Promotion, ...] | None = None
+    relevance: float | None = None
 
     def on(self, name: str, base: ServingConfig) -> ServingConfig:
         """The serving config ``name`` on ``base`` as validation weighted it: what is not said follows the data."""
@@ -54,6 +55,7 @@ class ServingSettings:
             "page_size": self.page_size,
             "diversity": self.diversity,
             "spread": self.spread,
+            "relevance": self.relevance,
             "policies": self.policies,
             "freshness": self.freshness,
             "caps": self.caps,
@@ -123,6 +125,7 @@ _READERS: Mapping[str, Reader] = {
     "sources": _sources,
     "diversity": number(0.0),
     "spread": number(0.0),
+    "relevance": number(0.0),
     "policies": order,
     "freshness": freshness,
     "caps": caps,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recsys.arrays import Bool, Int32, frozen
+from recsys.arrays import Bool, Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.errors import InvalidRequest, NotFound, Violation
 from recsys.filters.kept import Filters
@@ -16,7 +16,7 @@ from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.policies.relevance import SPAN
 from recsys.policy_settings import PROMOTIONS
-from recsys.query import PolicyStep, Query, narrowed
+from recsys.query import Hits, PolicyStep, Query, narrowed
 from recsys.serving import Scope, ServingConfig
 
 # Dividing one score among the features costs milliseconds.
@@ -30,7 +30,8 @@ class Ask:
     divide_scores: scores will be divided among the features, so there are ``MOST_DIVIDED`` items at most.
     filter: AIP-160 over the catalogue's columns, "" allows every item · strict_filtering: rather a short page than one
     with items that do not pass · diversity: 0 to 1 in place of the serving config's, None = as there · account: the
-    answer tells what each rule forbade and each policy moved.
+    answer tells what each rule forbade and each policy moved · text: what a search is for · vector (d,): it by the
+    encoder of the snapshot's texts, None without one: words alone then find.
     """
 
     at: int
@@ -45,6 +46,8 @@ class Ask:
     strict_filtering: bool = True
     diversity: float | None = None
     account: bool = False
+    text: str = ""
+    vector: Float32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,15 @@ class Known(Protocol):
     def filters(self) -> Filters: ...
     @property
     def last_event_at(self) -> int: ...
+    def relevant(self, text: str, vector: Float32 | None, allowed: Bool) -> Hits: ...
 
 
 def resolve(ask: Ask, known: Known) -> Resolved:
     """Numbers for ids, a mask for rules.
 
     NotFound for an unknown serving config or an unknown item to be similar to; InvalidRequest when the config needs a
-    context item and none is named; FilterError when the filter cannot be read or does not fit the catalogue.
+    context item or a text and none is named, or a text is named that it does not need; FilterError when the filter
+    cannot be read or does not fit the catalogue.
     """
     config = known.configs.get(ask.serving_config)
     if config is None:
@@ -89,6 +94,10 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     if ask.diversity is not None:
         # At 1 a copy of the best is worth no more than the last of the pool: it comes when nothing else is left.
         config = config.varied(SPAN * ask.diversity)
+    if config.needs_query and not ask.text.strip():
+        raise InvalidRequest([Violation("query", f"serving config {config.name!r} needs a query, got none")])
+    if ask.text and not config.needs_query:
+        raise InvalidRequest([Violation("query", f"serving config {config.name!r} takes no query: ask one that does")])
     user = known.users.number(ask.user_id) if ask.user_id else None
     history = known.histories.of(user).before(ask.at)
     exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
@@ -125,6 +134,15 @@ def resolve(ask: Ask, known: Known) -> Resolved:
             filling = frozen(allowed.copy(), np.bool_)
         rules.keep("filter", passing)
         allowed = rules.allowed
+    relevant = None
+    if config.needs_query:
+        relevant = known.relevant(ask.text, ask.vector, allowed)
+        rules.only("query", relevant.items)
+        allowed = rules.allowed
+        if filling is not None:
+            filling = _mask(known.relevant(ask.text, ask.vector, filling).items, len(filling))
+        if not len(relevant):
+            warnings.append("nothing that may be shown has a word of the query or is near it in meaning")
     limit = ask.limit or config.page_size
     limit = min(limit, MOST_DIVIDED) if ask.divide_scores else limit
     promotions = config.promotions if PROMOTIONS in config.policies else ()
@@ -143,6 +161,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         filling=filling,
         promoted=tuple(known.filters.bits(promotion.filter) for promotion in promotions),
         account=limit if ask.account else 0,
+        relevant=relevant,
     )
     if ask.at <= known.last_event_at:
         warnings.append(
@@ -158,6 +177,12 @@ def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]
     ids = tuple(dict.fromkeys(ids))
     numbers = items.numbers(ids)
     return numbers[numbers >= 0], tuple(ids[i] for i in np.flatnonzero(numbers < 0))
+
+
+def _mask(items: Int32, n_items: int) -> Bool:
+    mask = np.zeros(n_items, np.bool_)
+    mask[items] = True
+    return mask
 
 
 @dataclass(slots=True)
@@ -179,6 +204,10 @@ class _Rules:
         before = np.count_nonzero(self.allowed) if self.counted else 0
         self.allowed[items] = False
         self._tell(name, before)
+
+    def only(self, name: str, items: Int32) -> None:
+        """Nothing but ``items`` stays."""
+        self.keep(name, _mask(items, len(self.allowed)))
 
     def _tell(self, name: str, before: int) -> None:
         if self.counted:

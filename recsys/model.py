@@ -7,20 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recsys.arrays import Float32, Float64
+from recsys.arrays import Bool, Float32, Float64
 from recsys.ask import Ask, resolve
 from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.errors import FilterError, SchemaMismatch, SnapshotCorrupt
 from recsys.features.assemble import families_of, feature_names
+from recsys.features.groups import CONTEXT, GROUPS
 from recsys.filters.columns import Column
 from recsys.filters.kept import Filters
 from recsys.fusion import FOREST, Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
+from recsys.lexical import WordIndex
 from recsys.pipeline import Pipeline
 from recsys.profiles import Profiles
-from recsys.query import Query, Recommendation
+from recsys.query import Hits, Query, Recommendation, Slate
 from recsys.ranker import Forest, Ranker
 from recsys.serving import ServingConfig
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
@@ -30,6 +32,7 @@ from recsys.sources.factors import Factors
 from recsys.sources.own_history import OwnHistory
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Source
+from recsys.sources.relevance import relevant, terms
 from recsys.sources.similar import SimilarContent, SimilarFactors
 from recsys.sources.stored import StoredSource, read_sources, write_sources
 from recsys.statistics import ItemStatistics
@@ -84,6 +87,7 @@ class Snapshot:
     last_event_at: int
     manifest: Manifest | None = None
     golden: tuple[tuple[Ask, tuple[str, ...]], ...] = ()
+    words: WordIndex | None = None
 
     @property
     def version(self) -> str:
@@ -107,14 +111,18 @@ class Snapshot:
         last_event_at: int,
         fusions: Mapping[str, Fusion] | None = None,
         attributes: Mapping[str, Column] | None = None,
+        words: WordIndex | None = None,
     ) -> Snapshot:
         """A snapshot in memory, as a rebuild has it; ``attributes`` of items, by name, are there for filters alone.
+
+        words: of the items' texts, for searches; None finds nothing by its words.
 
         FilterError when the filter of a promotion does not fit the catalogue.
         """
         filters = Filters.of(model.context.catalogue, attributes or {})
         _pin(filters, configs)
-        return cls(model, model.pipeline(rankers, fusions), rankers, users, histories, configs, filters, last_event_at)
+        pipeline = model.pipeline(rankers, fusions)
+        return cls(model, pipeline, rankers, users, histories, configs, filters, last_event_at, words=words)
 
     def ranked_by(self, rankers: Mapping[str, Ranker]) -> Snapshot:
         """The same snapshot that scores with ``rankers`` where they are named; what it would write stays as it is."""
@@ -140,6 +148,8 @@ class Snapshot:
         if self.model.content is not None:
             self.model.content.texts.write(out)
             self.model.content.index.write(out, "content")
+        if self.words is not None:
+            self.words.write(out)
         write_sources(out, self.model.more)
         for name, ranker in self.rankers.items():
             out.text(ranker_file(name), ranker.text)
@@ -185,15 +195,32 @@ class Snapshot:
             last_event_at=manifest.event_window_end,
             manifest=manifest,
             golden=tuple(_golden_pair(entry) for entry in src.json("golden.json")),
+            words=WordIndex.read(src) if src.has("words.words") else None,
         )
+
+    def relevant(self, text: str, vector: Float32 | None, allowed: Bool) -> Hits:
+        """The items of ``allowed`` (n_items,) that are about ``text``, best first; ``vector`` as in ``Ask``."""
+        return relevant(self.words, self.model.content, text, vector, allowed)
 
     def recommend(self, ask: Ask) -> Recommendation:
         """The answer to ``ask``, in numbers."""
         return self.pipeline.recommend(resolve(ask, self).query)
 
-    def contributions(self, query: Query, features: Float32) -> Float64:
-        """``Pipeline.contributions``, by the rankers as they were written even where compiled ones score."""
-        return self.pipeline.contributions(query, features, self.rankers)
+    def contributions(self, query: Query, slate: Slate, features: Float32) -> Float64:
+        """``Pipeline.contributions``, by the rankers as they were written even where compiled ones score.
+
+        slate: the answer to ``query`` (N,), with ``features`` (N, F). Relevance to a text counts as context.
+        """
+        divided = self.pipeline.contributions(query, features, self.rankers)
+        if query.relevant is not None:
+            divided[:, GROUPS.index(CONTEXT)] += terms(query.relevant, slate.items, query.config.relevance)
+        return divided
+
+    @property
+    def encoder_model(self) -> str:
+        """The model that made the texts' vectors, as the manifest says; "" where it does not."""
+        encoder = self.manifest.config.get("encoder", {}) if self.manifest else {}
+        return str(encoder.get("model", ""))
 
     @property
     def target_types(self) -> tuple[str, ...]:
@@ -211,7 +238,7 @@ class Snapshot:
         longest = np.lexsort((np.arange(len(lengths)), -lengths))
         spread = longest[:: max(1, len(longest) // n_users)][:n_users]
         for name, config in self.configs.items():
-            if config.needs_context:
+            if config.needs_context or config.needs_query:
                 continue
             for user_id in ("", *self.users.ids(spread)):
                 yield Ask(at=self.last_event_at + 1, user_id=user_id, serving_config=name, limit=10)

@@ -34,7 +34,8 @@ from recsys.ranker import Additive, Ranker, RankFusion
 from recsys.serving import Depth, Scope
 from recsys.sources.promoted import Offer, offered
 from recsys.sources.protocol import Source
-from recsys.union import FILLING, behind, filled, unite
+from recsys.sources.relevance import RELEVANCE, relevance_of, terms
+from recsys.union import FILLING, NOTHING, behind, filled, unite
 
 LOG = logging.getLogger(__name__)
 # What fills a list is ranked this many places at a time, so that a page is the beginning of a longer page.
@@ -94,6 +95,8 @@ class Pipeline:
         for position, (query, offer, (_, failed, skipped)) in enumerate(zip(queries, offers, retrieved, strict=True)):
             found = offer.candidates
             own = scores[starts[position] : starts[position + 1]]
+            if query.relevant is not None:
+                own = own + terms(query.relevant, found.items, query.config.relevance)
             ranked = np.lexsort((found.items, -own, offer.blocks))
             before_policies = perf_counter()
             trained = is_ranked and self._fusion(names[position]).in_log_odds
@@ -105,7 +108,7 @@ class Pipeline:
                 Stage("policies", len(best), perf_counter() - before_policies),
             )
             slate = Slate(frozen(found.items[best], np.int32), frozen(own[best], np.float32))
-            provenance = Provenance(found.names, found.scores[best], found.ranks[best])
+            provenance = _provenance(query, found, best)
             shown = features[starts[position] + best] if features is not None and query.keep_features else None
             account = Recommendation(
                 slate,
@@ -186,7 +189,8 @@ class Pipeline:
             if budget is not None:
                 budget.source_took(depth.source, perf_counter() - started)
         columns = tuple(self.sources)
-        found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns])
+        asked_for = query.relevant.items if query.relevant is not None else NOTHING
+        found = unite(columns, [hits.get(name, EMPTY_HITS) for name in columns], asked_for)
         filling = _filling(query)
         if len(found) < query.limit and filling is not None and FILLING in hits:
             # A page longer than all sources together is filled by the one that can go on: popularity.
@@ -209,7 +213,8 @@ class Pipeline:
 
     def contributions(self, query: Query, features: Float32, forests: Mapping[str, Additive]) -> Float64:
         """(N, len(GROUPS) + 1): the scores of rows ``features`` (N, F) of ``query``, divided by group of features; the
-        last column is the bias, a row's sum its score. forests: by ranker, able to divide what ``rankers`` may not be.
+        last column is the bias, a row's sum its score, without what relevance to a text adds. forests: by ranker, able
+        to divide what ``rankers`` may not be.
         """
         name = self.ranker_of(query)
         ranker = self._fusion(name).bound(feature_names(self.families), forests.get(name))
@@ -241,6 +246,15 @@ def said_of_filling(query: Query, slate: Slate) -> tuple[str, ...]:
         return ()
     n_filling = len(slate) - n_passing
     return (f"only {n_passing} items pass the filter: the last {n_filling} of {len(slate)} are popular and ignore it",)
+
+
+def _provenance(query: Query, found: Candidates, rows: Int64) -> Provenance:
+    scores, ranks = found.scores[rows], found.ranks[rows]
+    if query.relevant is None:
+        return Provenance(found.names, scores, ranks)
+    more = relevance_of(query.relevant, found.items[rows])
+    scores, ranks = (np.column_stack([own, other]) for own, other in zip((scores, ranks), more, strict=True))
+    return Provenance((*found.names, RELEVANCE), scores, ranks)
 
 
 def _filling(query: Query) -> Depth | None:

@@ -61,7 +61,8 @@ class Query:
     limit: how many to show · at: epoch seconds · keep_features: the answer carries the features of what it shows ·
     filtered: a filter is part of ``allowed`` · filling (n_items,) bool: the same without the filter, what may fill a
     page that it leaves short; None where nothing may · promoted: what passes each promotion of ``config``, an item a
-    bit · account: of how many first places the answer tells what policies moved, 0 = it does not.
+    bit · account: of how many first places the answer tells what policies moved, 0 = it does not · relevant: what the
+    text of a search is about, best first, and all that ``allowed`` leaves; None where no text was asked.
     """
 
     user_id: str
@@ -78,6 +79,7 @@ class Query:
     filling: Bool | None = None
     promoted: tuple[NDArray[np.uint8], ...] = ()
     account: int = 0
+    relevant: Hits | None = None
     remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:

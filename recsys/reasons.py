@@ -20,6 +20,7 @@ from recsys.own_record import OwnRecord, own_records
 from recsys.query import Query, Recommendation
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Source
+from recsys.sources.relevance import RELEVANCE
 from recsys.statistics import NAMES
 
 MOST_REASONS = 2
@@ -68,6 +69,7 @@ CODES = (
     "TRENDING",
     "POPULAR",
     "LATELY",
+    "QUERY",
     "CANDIDATE",
 )
 
@@ -121,6 +123,8 @@ class _Speaking:
 
     def reason(self, source: str, item: int, score: float, *, said: Collection[str]) -> Reason | None:
         """Why ``source`` returned ``item`` with ``score``; None where nothing true and new to ``said`` is known."""
+        if source == RELEVANCE:
+            return Reason("QUERY")
         if source in ("popular", "first", "trending", "fresh"):
             return self._popular(source, item, score)
         if source in ("similar-content", "similar-als"):

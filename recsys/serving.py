@@ -22,6 +22,9 @@ from recsys.policy_settings import (
     check_promotions,
 )
 
+# What each log of relevance to a text weighs against the log-odds that the user takes the item.
+RELEVANCE_WEIGHT = 4.0
+
 
 class Scope(StrEnum):
     """Which part of the allowed items a source may return."""
@@ -50,7 +53,8 @@ class ServingConfig:
     item must have in log-odds to stand beside a copy of itself · spread: what each log of popularity costs in log-odds.
     With both at 0 the ranker's order stands. ValueError when one is negative or no number. description: for people, in
     a sentence; "" in snapshots of before schema 4 · policies: the order in which they are applied; what it does not
-    name is not · freshness, caps, promotions: as in their classes, None or () = none.
+    name is not · freshness, caps, promotions: as in their classes, None or () = none · relevance: above 0 an answer
+    only makes sense to a text, and so much in log-odds weighs each log of an item's relevance to it.
     """
 
     name: str
@@ -66,12 +70,18 @@ class ServingConfig:
     freshness: FreshnessSettings | None = None
     caps: CapSettings | None = None
     promotions: tuple[Promotion, ...] = ()
+    relevance: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.diversity < math.inf and 0 <= self.spread < math.inf):
-            raise ValueError(f"diversity and spread of {self.name!r} must be numbers of at least 0")
+        if not all(0 <= weight < math.inf for weight in (self.diversity, self.spread, self.relevance)):
+            raise ValueError(f"diversity, spread and relevance of {self.name!r} must be numbers of at least 0")
         check_order(self.policies)
         check_promotions(self.promotions)
+
+    @property
+    def needs_query(self) -> bool:
+        """Whether an answer only makes sense to a text."""
+        return self.relevance > 0
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -98,7 +108,8 @@ class ServingConfig:
             # So that a manifest from before there were descriptions stays as it was signed.
             del values["description"]
         # The same for what came later still.
-        for name, default in (("policies", POLICIES), ("freshness", None), ("caps", None), ("promotions", ())):
+        later = (("policies", POLICIES), ("freshness", None), ("caps", None), ("promotions", ()), ("relevance", 0.0))
+        for name, default in later:
             if getattr(self, name) == default:
                 del values[name]
         return values
@@ -121,6 +132,7 @@ class ServingConfig:
             freshness=FreshnessSettings.from_json(values["freshness"]) if "freshness" in values else None,
             caps=CapSettings.from_json(values["caps"]) if "caps" in values else None,
             promotions=tuple(Promotion.from_json(one) for one in values.get("promotions", ())),
+            relevance=float(values.get("relevance", 0.0)),
         )
 
 
@@ -178,6 +190,13 @@ def built_in() -> dict[str, ServingConfig]:
             needs_context=True,
             diversity=1.0,
             description="What is like the items on the page",
+        ),
+        ServingConfig(
+            "search",
+            (Depth("history", 120), *new),
+            ranker="home",
+            relevance=RELEVANCE_WEIGHT,
+            description="What fits a text, in the order in which the user is likely to take it",
         ),
     )
     return {config.name: config for config in configs}

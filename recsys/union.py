@@ -9,13 +9,14 @@ import numpy as np
 from recsys.arrays import Float32, Int32, Int64, frozen
 from recsys.query import Candidates, Hits
 
+NOTHING: Int32 = frozen([], np.int32)
 # The source that can go on when all others have no more.
 FILLING = "popular"
 
 
-def unite(names: tuple[str, ...], hits: Sequence[Hits]) -> Candidates:
-    """All hits as one table in item order; scores and ranks are NaN where a source did not return the item."""
-    items = np.unique(np.concatenate([found.items for found in hits]))
+def unite(names: tuple[str, ...], hits: Sequence[Hits], also: Int32 = NOTHING) -> Candidates:
+    """All hits, and the items ``also``, as one table in item order; NaN where a source did not return the item."""
+    items = np.unique(np.concatenate([also, *(found.items for found in hits)]))
     scores = np.full((len(items), len(names)), np.nan, np.float32)
     ranks = np.full((len(items), len(names)), np.nan, np.float32)
     for column, found in enumerate(hits):

@@ -30,6 +30,7 @@ NEEDS: Mapping[str, Role | Anyone] = {
     "/recommender.v1.RecommendationService/Recommend": Role.RECOMMEND,
     "/recommender.v1.RecommendationService/BatchRecommend": Role.RECOMMEND,
     "/recommender.v1.RecommendationService/SimilarItems": Role.RECOMMEND,
+    "/recommender.v1.RecommendationService/Search": Role.RECOMMEND,
     "/recommender.v1.SnapshotService/GetServing": Role.RECOMMEND,
     "/recommender.v1.SnapshotService/ListSnapshots": Role.ADMIN,
     "/recommender.v1.SnapshotService/ActivateSnapshot": Role.ADMIN,

@@ -1,4 +1,4 @@
-"""``recsys-client``: a person's tool. Recommendations, similar items, status and users as readable tables."""
+"""``recsys-client``: a person's tool. Recommendations, similar items, searches, status and users as readable tables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     Explain,
     RecommendRequest,
     RecommendResponse,
+    SearchRequest,
     SimilarItemsRequest,
 )
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
@@ -73,8 +74,24 @@ def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableTy
     return console_tables.answer(title, response, explain=options.explain is not None, ids=options.ids)
 
 
+def _search(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
+    request = SearchRequest(
+        query=options.query,
+        user_id=options.user,
+        page_size=options.limit,
+        filter=options.filter,
+        explain=_explain(options),
+        return_items=True,
+    )
+    response = _whole(RecommendationServiceStub(channel).Search, request, options)
+    title = f"{options.query!r} for {options.user or 'somebody unknown'}"
+    return console_tables.answer(title, response, explain=options.explain is not None, ids=options.ids)
+
+
 def _whole(
-    ask: Callable[..., RecommendResponse], request: RecommendRequest | SimilarItemsRequest, options: argparse.Namespace
+    ask: Callable[..., RecommendResponse],
+    request: RecommendRequest | SimilarItemsRequest | SearchRequest,
+    options: argparse.Namespace,
 ) -> RecommendResponse:
     """The answer; with --all-pages as one, and each warning once."""
     metadata = _metadata(options)
@@ -118,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="recsys-client", description="Ask a running recsys-server.", epilog=EXIT_CODES
     )
-    commands = parser.add_subparsers(required=True, metavar="recommend|similar|status|users")
+    commands = parser.add_subparsers(required=True, metavar="recommend|similar|search|status|users")
 
     recommend = commands.add_parser("recommend", help="the list for one user")
     recommend.add_argument("user", metavar="USER", help='the user\'s id; "" for somebody unknown')
@@ -131,7 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     similar.add_argument("item", metavar="ITEM", help="the item's id")
     similar.set_defaults(command=_similar)
 
-    for listing in (recommend, similar):
+    search = commands.add_parser("search", help="items that fit a text")
+    search.add_argument("query", metavar="TEXT", help="what is looked for, in words")
+    search.add_argument("--user", metavar="USER", default="", help="for whom; default somebody unknown")
+    search.set_defaults(command=_search)
+
+    for listing in (recommend, similar, search):
         listing.add_argument("--limit", metavar="N", type=limit, default=10, help="how many, 1 to 200, default 10")
         add_filter(listing)
         listing.add_argument("--all-pages", action="store_true", help="the whole list, --limit at a time")
@@ -154,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     users.add_argument("--limit", metavar="N", type=int, default=20, help="how many, default 20, at most 10000")
     users.set_defaults(command=_users)
 
-    for command in (recommend, similar, status, users):
+    for command in (recommend, similar, search, status, users):
         add_target(command)
     return parser
 

@@ -16,10 +16,11 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     RecommendRequest,
     RecommendResponse,
     RecommendResult,
+    SearchRequest,
     ServedBy,
     SimilarItemsRequest,
 )
-from recsys.arrays import Int32
+from recsys.arrays import Float32, Int32
 from recsys.ask import Ask, Resolved
 from recsys.catalogue import Catalogue
 from recsys.features.closeness import FROM_PROFILE
@@ -31,7 +32,9 @@ from server.wording import DEFAULT_LANGUAGE, wordings
 
 LARGEST_PAGE = 200
 DEFAULT_SERVING_CONFIG = "home"
-SIMILAR = "similar"
+SIMILAR, SEARCH = "similar", "search"
+# Whoever asks Recommend in other words.
+Asked = RecommendRequest | SimilarItemsRequest | SearchRequest
 # Sources that say the same to everyone, and the one that knows no more than a profile.
 POPULARITY = frozenset({"popular", "first", "trending", "fresh"})
 SEGMENT = "segment"
@@ -47,7 +50,7 @@ class Shape:
     language: str = DEFAULT_LANGUAGE
 
 
-def shape_of(request: RecommendRequest | SimilarItemsRequest, metadata: Callable[[str], str] = lambda _: "") -> Shape:
+def shape_of(request: Asked, metadata: Callable[[str], str] = lambda _: "") -> Shape:
     """The shape that ``request`` asks for; ``metadata`` gives the call's metadata by key."""
     if request.explain not in (Explain.EXPLAIN_SUMMARY, Explain.EXPLAIN_FULL):
         return Shape(explain=False, items=request.return_items)
@@ -59,12 +62,15 @@ def shape_of(request: RecommendRequest | SimilarItemsRequest, metadata: Callable
     )
 
 
-def _is_full(request: RecommendRequest | SimilarItemsRequest) -> bool:
+def _is_full(request: Asked) -> bool:
     return request.explain == Explain.EXPLAIN_FULL
 
 
-def ask_of(request: RecommendRequest, *, now: int) -> Ask:
-    """The question in the domain's words; ``now`` (epoch seconds) stands in for a missing ``at``."""
+def ask_of(request: RecommendRequest, *, now: int, vector: Float32 | None = None) -> Ask:
+    """The question in the domain's words; ``now`` (epoch seconds) stands in for a missing ``at``.
+
+    vector: of the query by the snapshot's encoder, None where there is none.
+    """
     return Ask(
         user_id=request.user_id or request.visitor_id,
         serving_config=request.serving_config or DEFAULT_SERVING_CONFIG,
@@ -78,14 +84,21 @@ def ask_of(request: RecommendRequest, *, now: int) -> Ask:
         strict_filtering=request.strict_filtering if request.HasField("strict_filtering") else True,
         diversity=request.diversity if request.HasField("diversity") else None,
         account=request.explain in (Explain.EXPLAIN_SUMMARY, Explain.EXPLAIN_FULL),
+        text=request.query,
+        vector=vector,
     )
 
 
-def as_recommend(request: RecommendRequest | SimilarItemsRequest) -> RecommendRequest:
-    """The same question to Recommend: SimilarItems is serving config ``similar`` with the item as context."""
+def as_recommend(request: Asked) -> RecommendRequest:
+    """The same question to Recommend: SimilarItems is serving config ``similar`` with the item as context, Search is
+    serving config ``search`` unless it names another; a page token has its own.
+    """
     if isinstance(request, RecommendRequest):
         return request
-    same = RecommendRequest(serving_config=SIMILAR, context_item_ids=[request.item_id] if request.item_id else [])
+    if isinstance(request, SearchRequest):
+        same = RecommendRequest(serving_config="" if request.page_token else SEARCH)
+    else:
+        same = RecommendRequest(serving_config=SIMILAR, context_item_ids=[request.item_id] if request.item_id else [])
     for field, value in request.ListFields():
         if field.name == "item_id":
             continue
@@ -129,7 +142,7 @@ def response_of(
     if shape.explain:
         explain(results, snapshot, query, recommendation, wordings()[shape.language])
     if shape.contributions and recommendation.features is not None:
-        divide(results, snapshot.contributions(query, recommendation.features))
+        divide(results, snapshot.contributions(query, slate, recommendation.features))
     if shape.items:
         for result, item in zip(results, items_of(snapshot.catalogue, slate.items, ids), strict=True):
             result.item.CopyFrom(item)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest, RecommendResponse, SimilarItemsRequest
+from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest, RecommendResponse
 from recsys.ask import Resolved, resolve
 from recsys.errors import InvalidRequest, RecsysError, Unavailable, Violation
 from recsys.filters.grammar import parse
@@ -14,9 +14,10 @@ from recsys.model import Snapshot
 from recsys.pipeline import said_of_filling
 from recsys.query import Query, Recommendation
 from server.attribution import Attributions
-from server.conversion import Shape, as_recommend, ask_of, normalised, response_of, shape_of
+from server.conversion import Asked, Shape, as_recommend, ask_of, normalised, response_of, shape_of
 from server.live import Live, Serving
 from server.page_tokens import LONGEST_PAGE_TOKEN, PageTokens, continued, refused
+from server.text_encoder import NO_MEANINGS, WORDS_ALONE, Meanings
 from server.validation import Fits, broken_rules, check
 
 # Candidates are some hundreds; what fills a list beyond them is the same for everyone and ends here.
@@ -39,7 +40,7 @@ class Page:
     age_s: int = 0
 
     @classmethod
-    def of(cls, request: RecommendRequest | SimilarItemsRequest, tokens: PageTokens, answering: Answering) -> Page:
+    def of(cls, request: Asked, tokens: PageTokens, answering: Answering) -> Page:
         """The page that ``request`` asks for. InvalidRequest with every broken rule, those of its token too.
 
         answering: by the version a token names, the snapshot whose items a filter must fit; None where there is none.
@@ -96,13 +97,17 @@ def _fits(snapshot: Snapshot | None) -> Fits:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One page, resolved against ``snapshot``: ``resolved`` counts its own items, ``query`` those before it too."""
+    """One page, resolved against ``snapshot``: ``resolved`` counts its own items, ``query`` those before it too.
+
+    degraded: why the meaning of its text was not looked for, "" where it was.
+    """
 
     snapshot: Snapshot
     page: Page
     resolved: Resolved
     request: RecommendRequest
     shape: Shape
+    degraded: str = ""
 
     @classmethod
     def of(
@@ -111,10 +116,12 @@ class Question:
         serving: Serving,
         now: Callable[[Serving], int],
         metadata: Callable[[str], str] = lambda _: "",
+        meanings: Meanings = NO_MEANINGS,
     ) -> Question:
-        """``metadata`` gives the call's by key. Errors as ``resolve``."""
+        """``metadata`` gives the call's by key; ``meanings`` the vector of its text. Errors as ``resolve``."""
         snapshot = serving.snapshot
-        resolved = resolve(ask_of(page.request, now=now(serving)), snapshot)
+        text = page.request.query
+        resolved = resolve(ask_of(page.request, now=now(serving), vector=meanings.vectors.get(text)), snapshot)
         request = normalised(page.request, resolved.query)
         n_left = LONGEST_LIST - len(page.shown)
         if resolved.query.limit > n_left:
@@ -122,7 +129,8 @@ class Question:
             resolved = replace(
                 resolved, query=replace(resolved.query, limit=n_left), warnings=(*resolved.warnings, warning)
             )
-        return cls(snapshot, page, resolved, request, shape_of(page.request, metadata))
+        degraded = meanings.degraded if text else ""
+        return cls(snapshot, page, resolved, request, shape_of(page.request, metadata), degraded)
 
     @property
     def query(self) -> Query:
@@ -151,6 +159,9 @@ class Question:
         new = left.without((), limit=limit)
         new = replace(new, warnings=said_of_filling(self.resolved.query, new.slate))
         response = response_of(self.snapshot, self.resolved, new, shape=self.shape, request_id=request_id)
+        if self.degraded:
+            response.degraded_reasons.append(self.degraded)
+            response.warnings.append(WORDS_ALONE)
         shown = (*self.page.shown, *new.slate.items.tolist())
         # A source that was skipped may have more to say on the next page; a page of nothing would never end.
         goes_on = len(left.slate) > limit or (len(new.slate) > 0 and bool(new.skipped_sources))

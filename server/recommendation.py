@@ -10,6 +10,7 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     BatchRecommendResponse,
     RecommendRequest,
     RecommendResponse,
+    SearchRequest,
     SimilarItemsRequest,
 )
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceServicer
@@ -19,7 +20,7 @@ from recsys.query import Recommendation
 from server.attribution import Attributions
 from server.calls import Call, rpc
 from server.clock import Clock, wall_time
-from server.conversion import DEFAULT_SERVING_CONFIG
+from server.conversion import DEFAULT_SERVING_CONFIG, Asked
 from server.costs import Costs
 from server.deadlines import BATCH_PART, Deadline
 from server.live import Live
@@ -27,14 +28,15 @@ from server.page_tokens import PageTokens, refused
 from server.questions import Page, Question, loaded
 from server.sealing import key_of, new_key
 from server.statuses import DeadlinePassed, status_of
-from server.validation import check
+from server.text_encoder import Meanings, TextEncoder
+from server.validation import LONGEST_QUERY, check
 
 
 class Recommendations(RecommendationServiceServicer):
     """Answers from whatever ``live`` holds; ``clock`` says what "now" is for requests that name no time.
 
     key: what tokens are sealed with, one of its own when there is none · now: the time in epoch seconds for tokens ·
-    costs: what stages have cost so far, by which deadlines are kept.
+    costs: what stages have cost so far, by which deadlines are kept · encoder: of the texts of searches, None is none.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Recommendations(RecommendationServiceServicer):
         key: bytes | None = None,
         now: Callable[[], int] = wall_time,
         costs: Costs | None = None,
+        encoder: TextEncoder | None = None,
     ) -> None:
         key = key or key_of(new_key())
         self._live = live
         self._clock = clock
         self._costs = costs or Costs()
+        self._encoder = encoder or TextEncoder(None)
         self._pages = PageTokens(key, now)
         self._attributions = Attributions(key, now)
 
@@ -64,6 +68,11 @@ class Recommendations(RecommendationServiceServicer):
         return self._one(request, call)
 
     @rpc
+    def Search(self, request: SearchRequest, call: Call) -> RecommendResponse:
+        """Items that fit ``request.query``."""
+        return self._one(request, call)
+
+    @rpc
     def BatchRecommend(self, request: BatchRecommendRequest, call: Call) -> BatchRecommendResponse:
         """One response or status for each request, in order, all from one snapshot."""
         call.note(n_requests=len(request.requests))
@@ -75,10 +84,14 @@ class Recommendations(RecommendationServiceServicer):
         wanted: list[tuple[BatchRecommendResponse.Entry, Question]] = []
         now = self._clock(serving)
         n_failed = 0
+        # All in one go; what single requests then ask for is remembered.
+        texts = [one.query for one in request.requests if 0 < len(one.query) <= LONGEST_QUERY and not one.validate_only]
+        self._encoder.meanings(texts, snapshot, call.left_s)
         for position, (entry, one) in enumerate(zip(entries, request.requests, strict=True)):
             try:
                 page = self._page_of_batch(one, snapshot)
-                question = Question.of(page, serving, lambda _: now, call.metadata)
+                meanings = self._meanings(page, snapshot, call)
+                question = Question.of(page, serving, lambda _: now, call.metadata, meanings)
             except RecsysError as error:
                 named = error.below(f"requests[{position}]") if isinstance(error, InvalidRequest) else error
                 entry.status.CopyFrom(status_of(named, call.request_id))
@@ -129,13 +142,14 @@ class Recommendations(RecommendationServiceServicer):
             )
         return page
 
-    def _one(self, request: RecommendRequest | SimilarItemsRequest, call: Call) -> RecommendResponse:
+    def _one(self, request: Asked, call: Call) -> RecommendResponse:
         page = Page.of(request, self._pages, lambda version: loaded(self._live, version))
         call.note(labels=dict(request.labels), platform=request.platform, n_shown_before=len(page.shown))
         serving = page.serving(self._live)
         name = page.request.serving_config or DEFAULT_SERVING_CONFIG
         call.note(snapshot=serving.snapshot.version, serving_config=name)
-        question = Question.of(page, serving, self._clock, call.metadata)
+        meanings = self._meanings(page, serving.snapshot, call)
+        question = Question.of(page, serving, self._clock, call.metadata, meanings)
         call.note(user_known=question.query.user is not None)
         if request.validate_only:
             return question.checked(call.request_id)
@@ -146,6 +160,10 @@ class Recommendations(RecommendationServiceServicer):
             call.note(degraded=list(response.degraded_reasons))
         call.note_stages(answers)
         return response
+
+    def _meanings(self, page: Page, snapshot: Snapshot, call: Call) -> Meanings:
+        text = "" if page.request.validate_only else page.request.query
+        return self._encoder.meanings([text] if text else [], snapshot, call.left_s)
 
     def _deadline(self, call: Call) -> Deadline | None:
         left_s = call.left_s

@@ -31,7 +31,7 @@ class Settings:
     how long running calls may take to finish at the end · compiled_cache: folder of compiled rankers, None: LightGBM
     scores · tls_cert, tls_key: both or neither, PEM files · tls_client_ca: PEM file, clients must present a
     certificate of it · tokens: file of the bearer tokens that are let in, None: everybody is · token_key: what page and
-    attribution tokens are sealed with, or @file, "": a new key each start.
+    attribution tokens are sealed with, or @file, "": a new key each start · encoder: address of one, or "".
     """
 
     snapshots: Path
@@ -51,6 +51,7 @@ class Settings:
     tls_client_ca: Path | None = None
     tokens: Path | None = None
     token_key: str = ""
+    encoder: str = ""
 
     @property
     def tls(self) -> TlsFiles | None:
@@ -131,6 +132,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         grace_s=_seconds("--grace-s", values["grace_s"], default=30.0, lowest=0.0),
         compiled_cache=_cache(values["compiled_cache"], environment),
         token_key=values["token_key"] or "",
+        encoder=_encoder(values["encoder"] or ""),
         **files,
     )
 
@@ -166,6 +168,11 @@ def _parser() -> argparse.ArgumentParser:
         help="what page and attribution tokens are sealed with, the same for all servers behind one address: 64 hex "
         "digits or more; default a new key each start",
     )
+    parser.add_argument(
+        "--encoder",
+        metavar="ADDRESS",
+        help="HOST:PORT or unix:PATH of a recsys-encoder, for the meaning of searches; default: none, words alone",
+    )
     parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
     parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")
     parser.add_argument("--grace-s", metavar="S", help="seconds that running calls get to finish, default 30")
@@ -193,6 +200,12 @@ def _address(name: str, value: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(f"{name} must be HOST:PORT with a port of 0 to 65535, got {value!r}")
     return host, int(port)
+
+
+def _encoder(value: str) -> str:
+    if value and not value.startswith("unix:"):
+        _address("--encoder", value)
+    return value
 
 
 def _cache(value: str | None, environment: Mapping[str, str]) -> Path | None:

@@ -67,6 +67,8 @@ def config_message(config: ServingConfig, snapshot: Snapshot) -> pb.ServingConfi
         diversity=config.diversity,
         spread=config.spread,
         needs_context=config.needs_context,
+        needs_query=config.needs_query,
+        relevance=config.relevance,
         policies=config.active,
         freshness=None if config.freshness is None else pb.Freshness(**asdict(config.freshness)),
         caps=None if config.caps is None else pb.Caps(**asdict(config.caps)),

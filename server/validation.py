@@ -15,6 +15,7 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     BatchRecommendRequest,
     Explain,
     RecommendRequest,
+    SearchRequest,
     SimilarItemsRequest,
 )
 from protos.recommender.v1.snapshot_service_pb2 import (
@@ -31,6 +32,7 @@ from server.page_tokens import LONGEST_PAGE_TOKEN
 LONGEST_ID = 128
 LONGEST_TOKEN = 512
 LONGEST_PLATFORM = 32
+LONGEST_QUERY = 512
 LARGEST_BATCH = 256
 MOST_EXCLUDED = 1000
 MOST_CONTEXT = 100
@@ -138,44 +140,37 @@ def _filter(fits: Fits) -> Rule:
     return rule
 
 
+_RECOMMEND: Mapping[str, Rule] = {
+    "user_id": _text(LONGEST_ID),
+    "visitor_id": _text(LONGEST_ID),
+    "serving_config": _text(LONGEST_ID),
+    "page_size": _at_least(0),
+    "exclude_item_ids": _ids(MOST_EXCLUDED),
+    "context_item_ids": _ids(MOST_CONTEXT),
+    "filter": _filter(parse),
+    "strict_filtering": _free,
+    "include_out_of_stock": _free,
+    "explain": _explain,
+    "at": _time,
+    "page_token": _text(LONGEST_PAGE_TOKEN),
+    "platform": _slug(LONGEST_PLATFORM),
+    "validate_only": _free,
+    "labels": _labels,
+    "return_items": _free,
+    "diversity": _share,
+    "query": _text(LONGEST_QUERY),
+}
+
+# What SimilarItems has not: the serving config is its own, the page is the item, and it answers no text.
+_NOT_OF_SIMILAR = frozenset({"serving_config", "context_item_ids", "query"})
+
 # Every field of every request stands here once (a test compares with the descriptors).
 RULES: Mapping[type[Message], Mapping[str, Rule]] = {
-    RecommendRequest: {
-        "user_id": _text(LONGEST_ID),
-        "visitor_id": _text(LONGEST_ID),
-        "serving_config": _text(LONGEST_ID),
-        "page_size": _at_least(0),
-        "exclude_item_ids": _ids(MOST_EXCLUDED),
-        "context_item_ids": _ids(MOST_CONTEXT),
-        "filter": _filter(parse),
-        "strict_filtering": _free,
-        "include_out_of_stock": _free,
-        "explain": _explain,
-        "at": _time,
-        "page_token": _text(LONGEST_PAGE_TOKEN),
-        "platform": _slug(LONGEST_PLATFORM),
-        "validate_only": _free,
-        "labels": _labels,
-        "return_items": _free,
-        "diversity": _share,
-    },
+    RecommendRequest: _RECOMMEND,
+    SearchRequest: {**_RECOMMEND, "query": _text(LONGEST_QUERY, required=True)},
     SimilarItemsRequest: {
         "item_id": _text(LONGEST_ID, required=True),
-        "user_id": _text(LONGEST_ID),
-        "visitor_id": _text(LONGEST_ID),
-        "page_size": _at_least(0),
-        "filter": _filter(parse),
-        "exclude_item_ids": _ids(MOST_EXCLUDED),
-        "strict_filtering": _free,
-        "include_out_of_stock": _free,
-        "explain": _explain,
-        "at": _time,
-        "page_token": _text(LONGEST_PAGE_TOKEN),
-        "platform": _slug(LONGEST_PLATFORM),
-        "validate_only": _free,
-        "labels": _labels,
-        "return_items": _free,
-        "diversity": _share,
+        **{name: rule for name, rule in _RECOMMEND.items() if name not in _NOT_OF_SIMILAR},
     },
     # The requests of a batch are checked one by one: each gets its own status.
     BatchRecommendRequest: {"requests": _batch},

@@ -41,6 +41,7 @@ from server.reread import Reread
 from server.sealing import key_of
 from server.settings import Settings
 from server.snapshots import Snapshots
+from server.text_encoder import TextEncoder
 from server.tokens import read_tokens
 from server.watcher import Watcher
 
@@ -129,7 +130,8 @@ class Worker:
     def _add_services(self) -> None:
         token_key = self._settings.token_key
         key = key_of(key_text(token_key)) if token_key else None
-        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock], key=key)
+        encoder = TextEncoder(self._settings.encoder or None)
+        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock], key=key, encoder=encoder)
         recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
         snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher))
         snapshot_grpc.add_SnapshotServiceServicer_to_server(snapshots, self._server)

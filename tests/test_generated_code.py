@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDER = Path("protos/recommender/v1")
-MESSAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / FOLDER).glob("*.proto"))
+PROTOS = ROOT / "protos"
+MESSAGES = sorted(str(path.relative_to(ROOT)) for path in PROTOS.rglob("*.proto"))
 SERVICES = [name for name in MESSAGES if name.endswith("_service.proto")]
 
 
@@ -26,18 +26,20 @@ def regenerated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # protoc looks for its plugins on the path, where an environment that is not activated is missing.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "PATH": path})
-    return out / FOLDER
+    return out
 
 
 def test_regenerating_gives_the_committed_files_and_no_others(regenerated: Path) -> None:
-    committed = {path.name for path in (ROOT / FOLDER).iterdir() if "_pb2" in path.name and path.is_file()}
+    committed = {path.relative_to(ROOT) for path in PROTOS.rglob("*_pb2*.py*") if path.suffix in (".py", ".pyi")}
 
-    assert {path.name for path in regenerated.iterdir()} == committed
+    assert {path.relative_to(regenerated) for path in regenerated.rglob("*") if path.is_file()} == committed
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / FOLDER).glob("*_pb2*.py*")))
+@pytest.mark.parametrize(
+    "name", sorted(str(path.relative_to(ROOT)) for ending in ("py", "pyi") for path in PROTOS.rglob(f"*_pb2*.{ending}"))
+)
 def test_regenerating_gives_the_same_bytes(regenerated: Path, name: str) -> None:
-    assert (regenerated / name).read_bytes() == (ROOT / FOLDER / name).read_bytes()
+    assert (regenerated / name).read_bytes() == (ROOT / name).read_bytes()
 
 
 def test_every_message_field_method_and_enum_value_is_commented() -> None:

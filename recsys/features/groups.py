@@ -14,8 +14,8 @@ from recsys.features.retrieval import Retrieval
 from recsys.features.user import UserColumns
 
 # What the user does again · what people of like taste do · what the item is · who the user is · what everybody does,
-# and how new the item is · what it costs · what is true of the question whatever the item: the page, and how active
-# and faithful the user is.
+# and how new the item is · what it costs · what is true of the question whatever the item: the page, the text
+# searched for, and how active and faithful the user is.
 REPEAT, COLLABORATIVE, CONTENT, PROFILE = "repeat", "collaborative", "content", "profile"
 POPULARITY, PRICE, CONTEXT = "popularity", "price", "context"
 GROUPS = (REPEAT, COLLABORATIVE, CONTENT, PROFILE, POPULARITY, PRICE, CONTEXT)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Float32, Int32
+from recsys.arrays import Bool, Float32, Int32
 from recsys.grouping import products
 from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.text_vectors import TextVectors
@@ -18,12 +18,12 @@ from recsys.vector_index import VectorIndex
 MOST_OF_ONE_TEXT = 3
 
 
-def nearest(texts: TextVectors, index: VectorIndex, query: Query, vector: Float32 | None, k: int) -> Hits:
-    """The ``k`` allowed items nearest to ``vector``; none when there is no vector."""
+def nearest(texts: TextVectors, index: VectorIndex, allowed: Bool, vector: Float32 | None, k: int) -> Hits:
+    """The ``k`` items of ``allowed`` (n_items,) nearest to ``vector``; none when there is no vector."""
     if vector is None or k <= 0:
         return EMPTY_HITS
-    rows, scores = index.search(vector, k, texts.allowed_texts(query.allowed))
-    return Hits.best_first(*texts.expand(rows, scores, query.allowed, MOST_OF_ONE_TEXT), k)
+    rows, scores = index.search(vector, k, texts.allowed_texts(allowed))
+    return Hits.best_first(*texts.expand(rows, scores, allowed, MOST_OF_ONE_TEXT), k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Content:
         """The ``k`` allowed items whose text is nearest to the user's interest."""
         if not len(query.history):
             return EMPTY_HITS
-        return nearest(self.texts, self.index, query, self.vector_of(query), k)
+        return nearest(self.texts, self.index, query.allowed, self.vector_of(query), k)
 
     @property
     def indexed_vectors(self) -> Float32:

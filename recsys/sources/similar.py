@@ -25,7 +25,8 @@ class SimilarContent:
         """The ``k`` allowed items nearest to the mean of the context items' texts."""
         texts = self.texts.text_of[query.context_items]
         texts = texts[texts >= 0].astype(np.int64)
-        return nearest(self.texts, self.index, query, self.texts.mean(texts, np.ones(len(texts))), k)
+        vector = self.texts.mean(texts, np.ones(len(texts)))
+        return nearest(self.texts, self.index, query.allowed, vector, k)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def divided(snapshot: Snapshot, query: Query) -> tuple[Recommendation, np.ndarra
     query = replace(query, keep_features=True)
     answer = snapshot.pipeline.recommend(query)
     assert answer.features is not None
-    return answer, snapshot.contributions(query, answer.features)
+    return answer, snapshot.contributions(query, answer.slate, answer.features)
 
 
 @pytest.mark.parametrize("name", FUSIONS)
@@ -87,7 +87,7 @@ def test_stacked_is_half_of_each(ordered: Callable[..., Snapshot], query_of: Que
     query = query_of(stacked, "u00")
     answer, parts = divided(stacked, query)
     forest, linear = (ordered({"home": FUSIONS[name]}) for name in ("forest", "linear"))
-    halves = [one.contributions(query, answer.features) / 2 for one in (forest, linear)]
+    halves = [one.contributions(query, answer.slate, answer.features) / 2 for one in (forest, linear)]
     np.testing.assert_allclose(parts, sum(halves), atol=1e-12)
     assert np.abs(halves[0]).max() > 1e-3
     assert np.abs(halves[1]).max() > 1e-3

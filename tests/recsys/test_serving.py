@@ -44,7 +44,7 @@ def test_every_field_of_a_config_survives_json() -> None:
     assert ServingConfig.from_json(json.loads(canonical(config.to_json()))) == config
 
 
-@pytest.mark.parametrize("name", sorted(built_in()))
+@pytest.mark.parametrize("name", sorted(set(built_in()) - {"search"}))
 def test_a_config_of_before_there_were_such_policies_stays_as_it_was_signed(name: str) -> None:
     known = {"name", "depths", "ranker", "scope", "page_size", "needs_context", "diversity", "spread", "description"}
     values = built_in()[name].to_json()

@@ -101,7 +101,7 @@ def test_compiled_scores_are_divided_by_the_text_they_were_compiled_from(setting
     answer = snapshot.pipeline.recommend(query)
 
     assert answer.features is not None
-    parts = snapshot.contributions(query, answer.features)
+    parts = snapshot.contributions(query, answer.slate, answer.features)
     np.testing.assert_allclose(parts.sum(axis=1), answer.slate.scores, atol=1e-4)
     assert np.ptp(answer.slate.scores) > 0.1
 

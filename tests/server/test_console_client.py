@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from server.console_client import main
+
+from .tiny_shop import publish_searchable
 
 AT = ["--at", "2017-07-14T02:40:01Z"]
 
@@ -75,6 +79,20 @@ def test_similar_items_are_listed(target: str, capsys: pytest.CaptureFixture[str
     assert len(re.findall(r"1-i\d\d", text)) == 4
 
 
+def test_a_search_lists_what_fits_and_says_what_it_went_without(
+    tmp_path: Path, listen: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_searchable(tmp_path)
+    text = shown(
+        capsys, listen(tmp_path), "search", "product 17", "--ids", "--limit", "3", "--explain", "--user", "user-03"
+    )
+
+    assert text.startswith("'product 17' for user-03\n3 results")
+    assert "1-i17" in text
+    assert "encoder:not_configured" in text
+    assert "Fits what you are looking for" in text
+
+
 @pytest.mark.parametrize(("words", "n_items"), [(["recommend", "user-03", *AT], 59), (["similar", "1-i03"], 58)])
 def test_all_pages_are_one_list(
     target: str, capsys: pytest.CaptureFixture[str], words: list[str], n_items: int
@@ -91,7 +109,7 @@ def test_status_says_what_is_served(target: str, capsys: pytest.CaptureFixture[s
 
     assert re.search(r"health +SERVING", text)
     assert re.search(r"users +24", text)
-    assert "buy-again, discover, home, similar" in text
+    assert "buy-again, discover, home, search, similar" in text
 
 
 def test_users_are_one_a_line(target: str, capsys: pytest.CaptureFixture[str]) -> None:

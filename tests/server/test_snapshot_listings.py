@@ -14,7 +14,7 @@ from protos.recommender.v1 import snapshot_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
-from recsys.serving import Depth, Scope, ServingConfig
+from recsys.serving import Depth, Scope, ServingConfig, built_in
 from recsys.snapshot.canonical import canonical
 from recsys.snapshot.signature import signing_key
 from recsys.snapshot.store import SnapshotStore
@@ -140,7 +140,7 @@ def test_the_built_in_serving_configs_are_listed_as_they_answer(channel: grpc.Ch
 
     assert answer.snapshot_version == (snapshots / "CURRENT").read_text().strip()
     configs = {config.name: config for config in answer.serving_configs}
-    assert list(configs) == ["buy-again", "discover", "home", "similar"]
+    assert list(configs) == ["buy-again", "discover", "home", "search", "similar"]
     assert all(config.description for config in configs.values())
     assert configs["buy-again"] == pb.ServingConfig(
         name="buy-again",
@@ -160,6 +160,10 @@ def test_the_built_in_serving_configs_are_listed_as_they_answer(channel: grpc.Ch
     ]
     assert configs["discover"].scope == pb.SCOPE_NEW
     assert (configs["similar"].needs_context, configs["similar"].diversity) == (True, 1.0)
+    assert (configs["search"].needs_query, configs["search"].relevance) == (True, built_in()["search"].relevance)
+    assert [(name, configs[name].relevance) for name in configs if not configs[name].needs_query] == [
+        (name, 0.0) for name in ("buy-again", "discover", "home", "similar")
+    ]
 
 
 def test_a_trained_ranker_is_named_with_its_fusion(tmp_path: Path, listen: Callable[..., str]) -> None:
@@ -195,7 +199,7 @@ def test_a_declared_serving_config_travels_with_the_snapshot_and_answers(
         request = RecommendRequest(user_id="user-03", serving_config="mail")
         answer = RecommendationServiceStub(channel).Recommend(request)
 
-    assert [config.name for config in listed] == names == ["buy-again", "discover", "home", "mail", "similar"]
+    assert [config.name for config in listed] == names == ["buy-again", "discover", "home", "mail", "search", "similar"]
     assert listed[3] == pb.ServingConfig(
         name="mail",
         description="Three for the weekly mail",

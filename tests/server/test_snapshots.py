@@ -29,7 +29,7 @@ def test_get_serving_repeats_the_manifest(stub: SnapshotServiceStub, snapshots: 
     assert serving.event_window_start.seconds == 1_500_000_000 - 80 * 86_400
     assert serving.event_window_end.seconds == 1_500_000_000
     assert (serving.n_users, serving.n_items) == (24, 60)
-    assert list(serving.serving_configs) == ["buy-again", "discover", "home", "similar"]
+    assert list(serving.serving_configs) == ["buy-again", "discover", "home", "search", "similar"]
     assert list(serving.sources) == ["history", "popular", "als", "similar-als"]
     assert serving.uptime.ToTimedelta() > timedelta()
 

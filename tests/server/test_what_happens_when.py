@@ -18,7 +18,8 @@ from server.sealing import key_of, new_key
 
 from .paged import AT, ids
 from .readme_rows import ROWS, Row
-from .tiny_shop import ALL_ITEMS, N_ITEMS, OUT_OF_STOCK
+from .text_encoders import broken
+from .tiny_shop import ALL_ITEMS, N_ITEMS, OUT_OF_STOCK, publish_searchable
 
 MODULES = [Path(__file__), Path(__file__).with_name("test_what_happens_when_serving.py")]
 USER = "user-03"
@@ -73,6 +74,25 @@ def test_an_unknown_item_in_similaritems(
 
     row.is_refused(failure.code, failure.details)
     assert failure.details["ResourceInfo"].resource_name == "nothing"
+
+
+def test_a_search_that_nothing_fits(stub: RecommendationServiceStub, row: Row) -> None:
+    answer = stub.Search(pb.SearchRequest(query="snow tyres", user_id=USER, at=AT))
+
+    row.is_answered(answer)
+    assert not answer.results
+
+
+def test_a_search_without_a_text_encoder_or_while_it_fails(
+    tmp_path: Path, listen: Callable[..., str], row: Row
+) -> None:
+    publish_searchable(tmp_path)
+    with broken(grpc.StatusCode.INTERNAL) as (address, _):
+        for encoder in ("", address):
+            with grpc.insecure_channel(listen(tmp_path, encoder=encoder)) as channel:
+                answer = RecommendationServiceStub(channel).Search(pb.SearchRequest(query="product 17", at=AT))
+                row.is_answered(answer)
+                assert ids(answer)[0] == "1-i17"
 
 
 def test_an_unknown_item_in_exclude(stub: RecommendationServiceStub, row: Row) -> None:

@@ -20,6 +20,7 @@ from recsys.fusion import Fusion
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
+from recsys.lexical import WordIndex
 from recsys.model import Model, Snapshot
 from recsys.profiles import Profiles
 from recsys.ranker import Forest
@@ -28,10 +29,12 @@ from recsys.snapshot.files import SnapshotWriter
 from recsys.snapshot.manifest import Manifest
 from recsys.snapshot.signature import SigningKey
 from recsys.snapshot.store import SnapshotStore
+from recsys.sources.content import Content
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
 from recsys.statistics import ItemStatistics
 from recsys.text_column import TextColumn
+from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
 
 N_USERS, N_ITEMS, N_FACTORS = 24, 60, 8
@@ -161,3 +164,32 @@ def commit_tiny(
         snapshot.write(SnapshotWriter(folder))
         before_sealing(folder)
         return store.commit(folder, Manifest.seal(folder, **usual | facts), key)
+
+
+def searchable_snapshot(seed: int, *, width: int = 4) -> Snapshot:
+    """``tiny_snapshot`` with texts: "Product 7. Food. Shelf 3", along an axis a shelf as the toy encoder has it."""
+    snapshot = tiny_snapshot(seed)
+    texts = [f"Product {i}. Food. Shelf {i % 4}" for i in range(N_ITEMS)]
+    vectors = np.full((N_ITEMS, width), 0.1, np.float32)
+    vectors[np.arange(N_ITEMS), np.arange(N_ITEMS) % 4] = 1.0
+    vectors[:, 0] += 1e-3 * np.arange(N_ITEMS)  # no two alike
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    context = snapshot.model.context
+    table = TextVectors.of(vectors, frozen(np.arange(N_ITEMS), np.int32), context.statistics.column("users_12w"))
+    content = Content(table, VectorIndex.build(vectors, sample=vectors[:4], seed=seed))
+    return Snapshot.of(
+        replace(snapshot.model, context=replace(context, texts=table), content=content),
+        rankers={},
+        users=snapshot.users,
+        histories=snapshot.histories,
+        configs=snapshot.configs,
+        last_event_at=snapshot.last_event_at,
+        words=WordIndex.of(texts),
+    )
+
+
+def publish_searchable(root: Path, *, model: str = "toy", seed: int = 1) -> str:
+    """Write, commit and publish ``searchable_snapshot(seed)``, whose texts were encoded by ``model``; its version."""
+    version = commit_tiny(root, searchable_snapshot(seed), config={"encoder": {"model": model}}, seed=seed)
+    SnapshotStore(root).publish(version)
+    return version

@@ -130,13 +130,15 @@ class RecommendRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     RETURN_ITEMS_FIELD_NUMBER: _builtins.int
     DIVERSITY_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The shop's id of the user. Optional, at most 128 characters. Unknown is never an error."""
     visitor_id: _builtins.str
     """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id."""
     serving_config: _builtins.str
     """Named behaviour: "home" (repeat and new), "discover" (nothing the user already has), "buy-again" (only what the user
-    already has), "similar" (needs a context item). Empty means "home". At most 128 characters. Unknown is NOT_FOUND.
+    already has), "similar" (needs a context item), "search" (needs a query). Empty means "home". At most 128 characters.
+    Unknown is NOT_FOUND.
     """
     page_size: _builtins.int
     """How many results to return. 0 (default) means the serving config's own number, 20 unless it says otherwise; above 200
@@ -176,6 +178,10 @@ class RecommendRequest(_message.Message):
     screen comes when nothing else is left. In between it is 4 times this in log-odds: at 0.25 a copy of an item must have
     e times the odds to stand beside it, which is what `similar` asks for. Absent (default): as the serving config has it.
     NaN and what lies outside are INVALID_ARGUMENT.
+    """
+    query: _builtins.str
+    """What the user is looking for, in words. Serving configs that answer a text need it ("search"; GetServing says which),
+    others take none. At most 512 characters. It is not logged.
     """
     @_builtins.property
     def exclude_item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -217,10 +223,11 @@ class RecommendRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         return_items: _builtins.bool = ...,
         diversity: _builtins.float | None = ...,
+        query: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "query", b"query", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
@@ -308,7 +315,8 @@ class Contribution(_message.Message):
     group: _builtins.str
     """What the part rests on: "repeat" (what the user does again), "collaborative" (what people of like taste do),
     "content" (what the item is), "profile" (who the user is), "popularity" (what everybody does, and how new the item
-    is), "price", "context" (the page, and how active the user is), and "bias", which is there whatever is known.
+    is), "price", "context" (the page, the query, and how active the user is), and "bias", which is there whatever is
+    known.
     """
     value: _builtins.float
     """What it adds to the score; negative where it speaks against the item."""
@@ -398,7 +406,7 @@ class PolicyStep(_message.Message):
     N_REMOVED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What forbids items of the catalogue: "stock", "exclude", "scope", "context" (the items of the page, which are not
-    shown beside themselves), "filter". What reorders candidates: "freshness", "spread", "diversity", "caps", "promotions".
+    shown beside themselves), "filter", "query" (what it is not about). What reorders candidates: "freshness", "spread", "diversity", "caps", "promotions".
     """
     n_moved: _builtins.int
     """Of the places up to the end of this page those that hold another item since."""
@@ -464,6 +472,8 @@ class RecommendResponse(_message.Message):
         """Why the answer is worse than it could be; empty when nothing is wrong. "source_failed:<name>": the source broke.
         "source_skipped:<name>": the deadline left no time to ask it. "stage_skipped:rank": nor to rank, the results are in
         the order of retrieval, the sources' ranks fused. Asked with more time, the same question may have another answer.
+        Of a query whose meaning was not looked for, only its words: "encoder:not_configured", "encoder:unavailable" (it
+        failed or gave no answer in time), "encoder:other_model" (it has not the model that the snapshot was built with).
         """
 
     @_builtins.property
@@ -703,3 +713,135 @@ class SimilarItemsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__strict_filtering) -> _WhichOneofReturnType__strict_filtering | None: ...
 
 Global___SimilarItemsRequest: _TypeAlias = SimilarItemsRequest  # noqa: Y015
+
+@_typing.final
+class SearchRequest(_message.Message):
+    """"What fits these words". Fields are those of RecommendRequest and have its numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    VISITOR_ID_FIELD_NUMBER: _builtins.int
+    SERVING_CONFIG_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    EXCLUDE_ITEM_IDS_FIELD_NUMBER: _builtins.int
+    CONTEXT_ITEM_IDS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    STRICT_FILTERING_FIELD_NUMBER: _builtins.int
+    INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    RETURN_ITEMS_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """What the user is looking for: a product's name, a need ("something for a vegetarian barbecue"), in any language that
+    the items' texts are in or, with a multilingual encoder, in any it knows. Required unless there is a page_token, at most
+    512 characters. It is not logged.
+    """
+    user_id: _builtins.str
+    """The shop's id of the user, for ranking. Optional, at most 128 characters. Unknown is never an error."""
+    visitor_id: _builtins.str
+    """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id."""
+    serving_config: _builtins.str
+    """A serving config that answers a text. Empty (default) means "search". At most 128 characters. Unknown is NOT_FOUND."""
+    page_size: _builtins.int
+    """How many results to return. 0 (default) means the serving config's own number, above 200 means 200, negative is
+    INVALID_ARGUMENT.
+    """
+    filter: _builtins.str
+    """Which items may be returned, as in RecommendRequest. At most 5000 characters."""
+    strict_filtering: _builtins.bool
+    """What becomes of a page that `filter` leaves short, as in RecommendRequest; what fills it fits the query all the same.
+    Default true: it stays short.
+    """
+    include_out_of_stock: _builtins.bool
+    """Also return what is out of stock. Default false."""
+    explain: Global___Explain.ValueType
+    """How much of the account to return. Default none."""
+    page_token: _builtins.str
+    """Continues a list, as in RecommendRequest: the query too is repeated or left out. At most 8192 characters."""
+    platform: _builtins.str
+    """Where the list is shown, as in RecommendRequest. At most 32 characters."""
+    validate_only: _builtins.bool
+    """As in RecommendRequest: `normalised_request` is then the RecommendRequest that asks the same. Default false."""
+    return_items: _builtins.bool
+    """Fill `item` of every result. Default false."""
+    diversity: _builtins.float
+    """How much variety counts, 0 to 1, as in RecommendRequest. Absent (default): as the serving config has it."""
+    @_builtins.property
+    def exclude_item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Items that must not be returned, exactly. At most 1000 ids of at most 128 characters."""
+
+    @_builtins.property
+    def context_item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is on the page or in the cart now. At most 100 ids of at most 128 characters."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """"Now" for this answer, as in RecommendRequest. Default: the server's clock. Within the years 1970 to 2100."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in RecommendRequest: at most 64 entries, keys of 1 to 64 and values of at most 128 characters."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        visitor_id: _builtins.str = ...,
+        serving_config: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        exclude_item_ids: _abc.Iterable[_builtins.str] | None = ...,
+        context_item_ids: _abc.Iterable[_builtins.str] | None = ...,
+        filter: _builtins.str = ...,
+        strict_filtering: _builtins.bool | None = ...,
+        include_out_of_stock: _builtins.bool = ...,
+        explain: Global___Explain.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        page_token: _builtins.str = ...,
+        platform: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        return_items: _builtins.bool = ...,
+        diversity: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "strict_filtering", b"strict_filtering"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "query", b"query", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
+    _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
+    _WhichOneofReturnType__strict_filtering: _TypeAlias = _typing.Literal["strict_filtering"]  # noqa: Y015
+    _WhichOneofArgType__strict_filtering: _TypeAlias = _typing.Literal["_strict_filtering", b"_strict_filtering"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strict_filtering) -> _WhichOneofReturnType__strict_filtering | None: ...
+
+Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015

@@ -51,6 +51,11 @@ class RecommendationServiceStub:
                 request_serializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.SerializeToString,
                 response_deserializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
                 _registered_method=True)
+        self.Search = channel.unary_unary(
+                '/recommender.v1.RecommendationService/Search',
+                request_serializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.SearchRequest.SerializeToString,
+                response_deserializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
+                _registered_method=True)
 
 
 class RecommendationServiceServicer:
@@ -83,6 +88,15 @@ class RecommendationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Search(self, request, context):
+        """Items that fit a text, a product's name as well as a need in words, in the order in which the user is likely to take
+        them. Words find what says them; where the server has a text encoder, meaning finds the rest. Without one, or where it
+        fails, words alone answer and `degraded_reasons` says so. At most 400 items. NOT_FOUND: no such serving config.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommendationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -99,6 +113,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
             'SimilarItems': grpc.unary_unary_rpc_method_handler(
                     servicer.SimilarItems,
                     request_deserializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.FromString,
+                    response_serializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.RecommendResponse.SerializeToString,
+            ),
+            'Search': grpc.unary_unary_rpc_method_handler(
+                    servicer.Search,
+                    request_deserializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.SearchRequest.FromString,
                     response_serializer=protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.RecommendResponse.SerializeToString,
             ),
     }
@@ -184,6 +203,33 @@ class RecommendationService:
             target,
             '/recommender.v1.RecommendationService/SimilarItems',
             protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.SerializeToString,
+            protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Search(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.v1.RecommendationService/Search',
+            protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.SearchRequest.SerializeToString,
             protos_dot_recommender_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
             options,
             channel_credentials,

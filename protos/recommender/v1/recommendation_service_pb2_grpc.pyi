@@ -52,6 +52,11 @@ class RecommendationServiceStub:
     """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse]
     """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
+    Search: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SearchRequest, _recommendation_service_pb2.RecommendResponse]
+    """Items that fit a text, a product's name as well as a need in words, in the order in which the user is likely to take
+    them. Words find what says them; where the server has a text encoder, meaning finds the rest. Without one, or where it
+    fails, words alone answer and `degraded_reasons` says so. At most 400 items. NOT_FOUND: no such serving config.
+    """
 
 @_typing.type_check_only
 class RecommendationServiceAsyncStub(RecommendationServiceStub):
@@ -72,6 +77,11 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.RecommendResponse]  # type: ignore[assignment]
     """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
+    Search: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SearchRequest, _recommendation_service_pb2.RecommendResponse]  # type: ignore[assignment]
+    """Items that fit a text, a product's name as well as a need in words, in the order in which the user is likely to take
+    them. Words find what says them; where the server has a text encoder, meaning finds the rest. Without one, or where it
+    fails, words alone answer and `degraded_reasons` says so. At most 400 items. NOT_FOUND: no such serving config.
+    """
 
 class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers "what should this user see now". Every answer is computed from exactly one snapshot, which it names. Near a call's
@@ -107,5 +117,16 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recommendation_service_pb2.RecommendResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendResponse]]:
         """Items like a given one, best first, without the item itself. NOT_FOUND: the catalogue lacks item_id."""
+
+    @_abc_1.abstractmethod
+    def Search(
+        self,
+        request: _recommendation_service_pb2.SearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recommendation_service_pb2.RecommendResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendResponse]]:
+        """Items that fit a text, a product's name as well as a need in words, in the order in which the user is likely to take
+        them. Words find what says them; where the server has a text encoder, meaning finds the rest. Without one, or where it
+        fails, words alone answer and `degraded_reasons` says so. At most 400 items. NOT_FOUND: no such serving config.
+        """
 
 def add_RecommendationServiceServicer_to_server(servicer: RecommendationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsys.arrays import Bool, Float32, frozen
+from recsys.arrays import Float32, frozen
 from recsys.lexical import WordIndex
-from recsys.query import EMPTY_HISTORY, Query
-from recsys.serving import built_in
+from recsys.query import EMPTY_HITS, Hits
 from recsys.sources.content import Content
-from recsys.sources.relevance import Relevance
-from recsys.text_column import TextColumn
+from recsys.sources.relevance import relevance_of, relevant, terms
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
 
@@ -25,7 +23,7 @@ EVERYTHING = np.ones(len(TITLES), np.bool_)
 
 @pytest.fixture(scope="module")
 def words() -> WordIndex:
-    return WordIndex.of([TextColumn.of(TITLES)])
+    return WordIndex.of(TITLES)
 
 
 @pytest.fixture(scope="module")
@@ -35,52 +33,58 @@ def content() -> Content:
     return Content(texts, VectorIndex.build(VECTORS, sample=VECTORS, seed=1))
 
 
-def asked(allowed: Bool = EVERYTHING) -> Query:
-    nothing = frozen([], np.int32)
-    mask = frozen(allowed, np.bool_)
-    return Query("", None, EMPTY_HISTORY, mask, owned=nothing, limit=10, at=0, config=built_in()["home"])
-
-
 def test_a_named_product_is_first_even_where_others_are_nearer_in_meaning(words: WordIndex, content: Content) -> None:
-    hits = Relevance(words, content, "oat milk", VEGETARIAN).retrieve(asked(), 3)
-    assert hits.items[0] == OAT
+    assert relevant(words, content, "oat milk", VEGETARIAN, EVERYTHING).items[0] == OAT
 
 
 def test_a_need_that_no_title_says_is_found_by_meaning(words: WordIndex, content: Content) -> None:
-    hits = Relevance(words, content, "vegetarian barbecue", VEGETARIAN).retrieve(asked(), 2)
-    assert hits.items.tolist() == [TOFU, TEA]
+    assert relevant(words, content, "vegetarian barbecue", VEGETARIAN, EVERYTHING).items[:2].tolist() == [TOFU, TEA]
 
 
 def test_a_part_of_a_chinese_title_is_found_without_a_vector(words: WordIndex, content: Content) -> None:
-    assert Relevance(words, content, "绿茶").retrieve(asked(), 5).items.tolist() == [TEA]
+    assert relevant(words, content, "绿茶", None, EVERYTHING).items.tolist() == [TEA]
 
 
 def test_words_alone_answer_in_a_catalogue_without_vectors(words: WordIndex) -> None:
-    assert Relevance(words, None, "diapers", VEGETARIAN).retrieve(asked(), 5).items.tolist() == [DIAPERS]
+    assert relevant(words, None, "diapers", VEGETARIAN, EVERYTHING).items.tolist() == [DIAPERS]
+
+
+def test_vectors_alone_answer_without_words(content: Content) -> None:
+    assert relevant(None, content, "diapers", VEGETARIAN, EVERYTHING).items[0] == TOFU
 
 
 def test_scores_are_sums_of_reciprocal_ranks(words: WordIndex, content: Content) -> None:
-    hits = Relevance(words, content, "tofu", VEGETARIAN).retrieve(asked(), 2)
-    assert hits.items.tolist() == [TOFU, TEA]
-    assert hits.scores.tolist() == pytest.approx([2 / 61, 1 / 62])
+    hits = relevant(words, content, "tofu", VEGETARIAN, EVERYTHING)
+    assert hits.items[:2].tolist() == [TOFU, TEA]
+    assert hits.scores[:2].tolist() == pytest.approx([2 / 61, 1 / 62])
 
 
 def test_only_allowed_items_come_and_the_next_best_take_their_places(words: WordIndex, content: Content) -> None:
     allowed = EVERYTHING.copy()
     allowed[[OAT, TOFU]] = False
-    hits = Relevance(words, content, "milk", VEGETARIAN).retrieve(asked(allowed), 2)
-    assert hits.items.tolist() == [MILK, TEA]
-    assert not len(Relevance(words, content, "milk", VEGETARIAN).retrieve(asked(~EVERYTHING), 5))
+    assert relevant(words, content, "milk", VEGETARIAN, allowed, 1).items.tolist() == [MILK, TEA]
+    assert not len(relevant(words, content, "milk", VEGETARIAN, ~EVERYTHING))
 
 
-def test_a_short_list_is_the_beginning_of_a_long_one(words: WordIndex, content: Content) -> None:
-    source = Relevance(words, content, "whole milk tea", VEGETARIAN, depth=2)
-    longest = source.retrieve(asked(), 6).items.tolist()
-    assert all(source.retrieve(asked(), k).items.tolist() == longest[:k] for k in range(6))
-    assert 2 < len(longest) <= 4
+def test_each_list_gives_so_many(words: WordIndex, content: Content) -> None:
+    assert 2 < len(relevant(words, content, "whole milk tea", VEGETARIAN, EVERYTHING, 2)) <= 4
 
 
 @pytest.mark.parametrize("vector", [np.ones(2, np.float32), np.array([np.nan, 0, 1], np.float32)])
 def test_a_vector_that_cannot_be_searched_for_is_refused(words: WordIndex, content: Content, vector: Float32) -> None:
     with pytest.raises(ValueError, match="3 finite numbers"):
-        Relevance(words, content, "milk", vector)
+        relevant(words, content, "milk", vector, EVERYTHING)
+
+
+def test_scores_and_ranks_are_told_of_hits_and_nothing_of_others() -> None:
+    hits = Hits(frozen([7, 2], np.int32), frozen([0.5, 0.25], np.float32))
+    scores, ranks = relevance_of(hits, np.array([2, 3, 7], np.int32))
+    assert (scores.tolist()[::2], ranks.tolist()[::2]) == ([0.25, 0.5], [1.0, 0.0])
+    assert np.isnan([scores[1], ranks[1]]).all()
+
+
+def test_the_best_loses_nothing_the_others_the_log_of_their_share_and_strangers_twice_the_last() -> None:
+    hits = Hits(frozen([7, 2], np.int32), frozen([0.5, 0.25], np.float32))
+    added = terms(hits, np.array([2, 3, 7], np.int32), 3.0)
+    assert added.tolist() == pytest.approx([3 * np.log(1 / 2), 3 * np.log(1 / 4), 0.0])
+    assert terms(EMPTY_HITS, np.array([1], np.int32), 3.0).tolist() == [0.0]
