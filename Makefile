@@ -26,8 +26,8 @@ SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_
 PROTOS := protos/recommender/v1 protos/encoder/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto bench bench-diversity bench-filters bench-hostile bench-quality bench-swap \
-	bench-training demo clean
+.PHONY: help setup test check proto bench bench-diversity bench-filters bench-hostile bench-overload bench-quality \
+	bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -90,6 +90,9 @@ bench-filters: setup  ## search under filters beside search without, in an index
 
 bench-hostile: setup  ## 20,000 hostile requests: unfair answers, the slowest, growth of memory; writes bench/hostile.json
 	@$(BIN)/python -m tests.benchmarks.bench_hostile $(DEMO)/snapshots --json bench/hostile.json
+
+bench-overload: setup  ## a minute of five times as many calls as the server can answer; writes bench/overload.json
+	@$(BIN)/python tests/benchmarks/bench_overload.py $(DEMO)/snapshots --json bench/overload.json
 
 bench-quality: setup $(PEERS_READY)  ## our lists beside textbook methods and RecTools; writes bench/quality.json
 	@$(if $(QUALITY_DATA),,$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data)

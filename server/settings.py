@@ -31,7 +31,8 @@ class Settings:
     how long running calls may take to finish at the end · compiled_cache: folder of compiled rankers, None: LightGBM
     scores · tls_cert, tls_key: both or neither, PEM files · tls_client_ca: PEM file, clients must present a
     certificate of it · tokens: file of the bearer tokens that are let in, None: everybody is · token_key: what page and
-    attribution tokens are sealed with, or @file, "": a new key each start · encoder: address of one, or "".
+    attribution tokens are sealed with, or @file, "": a new key each start · encoder: address of one, or "" ·
+    longest_wait_ms: calls that would wait longer before they are begun are refused, None: however long.
     """
 
     snapshots: Path
@@ -52,6 +53,7 @@ class Settings:
     tokens: Path | None = None
     token_key: str = ""
     encoder: str = ""
+    longest_wait_ms: float | None = None
 
     @property
     def tls(self) -> TlsFiles | None:
@@ -133,6 +135,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         compiled_cache=_cache(values["compiled_cache"], environment),
         token_key=values["token_key"] or "",
         encoder=_encoder(values["encoder"] or ""),
+        longest_wait_ms=_milliseconds("--longest-wait-ms", values["longest_wait_ms"]),
         **files,
     )
 
@@ -175,6 +178,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
     parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")
+    parser.add_argument(
+        "--longest-wait-ms",
+        metavar="MS|off",
+        help="refuse calls that would wait longer before they are begun; default off: only --max-concurrent counts",
+    )
     parser.add_argument("--grace-s", metavar="S", help="seconds that running calls get to finish, default 30")
     parser.add_argument(
         "--compiled-cache",
@@ -247,6 +255,18 @@ def _seconds(name: str, value: str | None, *, default: float, lowest: float) -> 
     if not lowest <= seconds <= 86_400:
         raise InputError(f"{name} must be {lowest} to 86400 seconds, got {value!r}")
     return seconds
+
+
+def _milliseconds(name: str, value: str | None) -> float | None:
+    if value is None or value == OFF:
+        return None
+    try:
+        milliseconds = float(value)
+    except ValueError:
+        milliseconds = -1.0
+    if not 0 <= milliseconds <= 60_000:
+        raise InputError(f"{name} must be 0 to 60000 milliseconds, or off, got {value!r}")
+    return milliseconds
 
 
 def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> str:

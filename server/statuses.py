@@ -72,11 +72,12 @@ class RoleMissing(RecsysError):
 
 
 class Overloaded(RecsysError):
-    """This process has as many calls as it takes on, which are ``most``."""
+    """This process has as many calls as it takes on, which are ``most`` or what it begins within ``wait_s``."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, wait_s: float | None = None) -> None:
         super().__init__(f"{most} calls are running or waiting")
         self.most = most
+        self.wait_s = wait_s
 
 
 class Unfit(RecsysError):
@@ -174,9 +175,14 @@ def _retry_later() -> RetryInfo:
 
 
 def _overloaded(error: Overloaded) -> Failure:
-    message = f"the server takes on at most {error.most} calls at a time and has as many"
-    quota = QuotaFailure(violations=[QuotaFailure.Violation(subject="max_concurrent", description=message)])
-    metadata = {"max_concurrent": str(error.most)}
+    if error.wait_s is None:
+        subject, limit = "max_concurrent", str(error.most)
+        message = f"the server takes on at most {limit} calls at a time and has as many"
+    else:
+        subject, limit = "longest_wait_ms", f"{1e3 * error.wait_s:g}"
+        message = f"the server takes on calls that it can begin within {limit} ms, and has too many for that"
+    quota = QuotaFailure(violations=[QuotaFailure.Violation(subject=subject, description=message)])
+    metadata = {subject: limit}
     return Failure(Code.RESOURCE_EXHAUSTED, "OVERLOADED", message, metadata, (quota, _retry_later()))
 
 

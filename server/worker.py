@@ -107,7 +107,7 @@ class Worker:
         pool = CallPool(threads_of(settings.workers))
         self._server = grpc.server(
             pool,
-            interceptors=[*_access(settings), Admission(pool, settings.max_concurrent), Decoding()],
+            interceptors=[*_access(settings), _admission(pool, settings), Decoding()],
             maximum_concurrent_rpcs=settings.max_concurrent + MOST_REFUSALS,
             options=_options(settings),
         )
@@ -174,6 +174,11 @@ def _access(settings: Settings) -> list[Access]:
     """The check of tokens, where there are any. It comes first: strangers take up no place and learn nothing."""
     tokens = settings.tokens
     return [Access(Reread([tokens], lambda: read_tokens(tokens)))] if tokens else []
+
+
+def _admission(pool: CallPool, settings: Settings) -> Admission:
+    wait_ms = settings.longest_wait_ms
+    return Admission(pool, settings.max_concurrent, None if wait_ms is None else wait_ms / 1e3)
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +50,16 @@ class Memory:
 
 
 @contextmanager
-def running_server(snapshots: Path, *, n_workers: int = 1, python: str = sys.executable) -> Iterator[RunningServer]:
-    """A server that serves already, its rankers compiled beforehand; stopped afterwards.
+def running_server(
+    snapshots: Path, *, n_workers: int = 1, python: str = sys.executable, flags: Sequence[str] = ()
+) -> Iterator[RunningServer]:
+    """A server with ``flags`` that serves already, its rankers compiled beforehand; stopped afterwards.
 
     RuntimeError with its log when it does not get there.
     """
     _compile_rankers(snapshots, python)
     command = [python, "-m", "server.cli", "--snapshots", str(snapshots), "--address", "127.0.0.1:0"]
-    command += ["--clock", "snapshot", "--workers", str(n_workers)]
+    command += ["--clock", "snapshot", "--workers", str(n_workers), *flags]
     with tempfile.TemporaryFile("w+") as log:
         started = perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import grpc
@@ -40,6 +41,18 @@ class Busy:
             assert self.entered.acquire(timeout=LONG_S)
         return calls
 
+    def hold(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From now on calls do not end before ``release`` is set."""
+        self.release.clear()
+        retrieve = Popular.retrieve
+
+        def slow(source: Popular, query: Query, k: int) -> Hits:
+            self.entered.release()
+            assert self.release.wait(LONG_S)
+            return retrieve(source, query, k)
+
+        monkeypatch.setattr(Popular, "retrieve", slow)
+
     def call(self) -> Any:
         return self.stub.Recommend.future(RecommendRequest(user_id="user-03"), timeout=LONG_S)
 
@@ -47,16 +60,9 @@ class Busy:
 @pytest.fixture
 def busy(snapshots: Path, listen: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Busy]:
     target = listen(snapshots, max_concurrent=MOST)
-    retrieve = Popular.retrieve
     with grpc.insecure_channel(target) as channel:
         server = Busy(channel)
-
-        def slow(self: Popular, query: Query, k: int) -> Hits:
-            server.entered.release()
-            assert server.release.wait(LONG_S)
-            return retrieve(self, query, k)
-
-        monkeypatch.setattr(Popular, "retrieve", slow)
+        server.hold(monkeypatch)
         yield server
         server.release.set()
 
@@ -78,6 +84,47 @@ def test_one_call_too_many_is_refused_while_the_others_still_run(busy: Busy, fai
     assert not any(call.done() for call in running)
     busy.release.set()
     assert all(call.result().results for call in running)
+
+
+def test_a_call_that_would_wait_too_long_is_refused_and_says_so(
+    snapshots: Path, listen: Callable[..., str], monkeypatch: pytest.MonkeyPatch, failure_of: Callable[..., Any]
+) -> None:
+    target = listen(snapshots, longest_wait_ms=0.0)
+    with grpc.insecure_channel(target) as channel:
+        server = Busy(channel)
+        server.release.set()
+        for _ in range(3):
+            assert server.call().result().results  # known what calls take, and nobody waits
+        server.hold(monkeypatch)
+        running = [server.call() for _ in range(threads_of(1))]
+        for _ in running:
+            assert server.entered.acquire(timeout=LONG_S)
+
+        failure = failure_of(server.call().result)
+
+        server.release.set()
+        assert all(call.result().results for call in running)
+        assert server.call().result().results
+    assert failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert failure.message == "the server takes on calls that it can begin within 0 ms, and has too many for that"
+    assert dict(failure.details["ErrorInfo"].metadata) == {"longest_wait_ms": "0"}
+    assert failure.details["RetryInfo"].retry_delay.seconds == 1
+
+
+def test_a_wait_is_expected_of_calls_beyond_the_threads_by_what_calls_have_taken() -> None:
+    release = threading.Event()
+    with CallPool(2) as pool:
+        assert pool.expected_wait_s == 0.0
+        pool.submit(sleep, 0.05).result()
+        futures = [pool.submit(release.wait, LONG_S) for _ in range(2)]
+        # One would wait for either of two threads that take 0.05 s each.
+        one = pool.expected_wait_s
+        futures.append(pool.submit(int))
+        two = pool.expected_wait_s
+        release.set()
+        wait(futures, LONG_S)
+    assert 0.02 < one < 0.1
+    assert two == pytest.approx(2 * one)
 
 
 def test_calls_given_up_in_the_queue_give_their_places_back(busy: Busy) -> None:

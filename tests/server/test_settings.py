@@ -32,6 +32,14 @@ def test_variables_stand_in_for_flags_and_flags_win() -> None:
     assert (str(settings.snapshots), settings.workers, settings.clock) == ("/a", 2, "snapshot")
 
 
+def test_an_encoder_and_a_longest_wait_are_off_unless_given() -> None:
+    assert (parse(NEEDED, {}).encoder, parse(NEEDED, {}).longest_wait_ms) == ("", None)
+    assert parse(NEEDED, {"RECSYS_LONGEST_WAIT_MS": "off", "RECSYS_ENCODER": ""}).longest_wait_ms is None
+    given = parse([*NEEDED, "--longest-wait-ms", "30", "--encoder", "unix:/run/encoder"], {})
+    assert (given.encoder, given.longest_wait_ms) == ("unix:/run/encoder", 30.0)
+    assert Settings.from_json(given.to_json()) == given
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -42,6 +50,9 @@ def test_variables_stand_in_for_flags_and_flags_win() -> None:
         ([*NEEDED, "--address", "a:65536"], "--address must be HOST:PORT with a port of 0 to 65535, got 'a:65536'"),
         ([*NEEDED, "--clock", "moon"], "--clock must be one of now, snapshot, got 'moon'"),
         ([*NEEDED, "--reflection", "yes"], "--reflection must be on or off, got 'yes'"),
+        ([*NEEDED, "--longest-wait-ms", "-1"], "--longest-wait-ms must be 0 to 60000 milliseconds, or off, got '-1'"),
+        ([*NEEDED, "--longest-wait-ms", "x"], "--longest-wait-ms must be 0 to 60000 milliseconds, or off, got 'x'"),
+        ([*NEEDED, "--encoder", "50061"], "--encoder must be HOST:PORT with a port of 0 to 65535, got '50061'"),
         ([*NEEDED, "--poll-s", "nan"], "--poll-s must be 0.05 to 86400 seconds, got 'nan'"),
     ],
 )
