@@ -17,6 +17,7 @@ from recsys.ids import IdMap
 from recsys.policies.relevance import SPAN
 from recsys.policy_settings import PROMOTIONS
 from recsys.query import Hits, PolicyStep, Query, narrowed
+from recsys.recent import EventRules, Recent, RecentEvent, with_recent
 from recsys.serving import Scope, ServingConfig
 
 # Dividing one score among the features costs milliseconds.
@@ -31,7 +32,8 @@ class Ask:
     filter: AIP-160 over the catalogue's columns, "" allows every item · strict_filtering: rather a short page than one
     with items that do not pass · diversity: 0 to 1 in place of the serving config's, None = as there · account: the
     answer tells what each rule forbade and each policy moved · text: what a search is for · vector (d,): it by the
-    encoder of the snapshot's texts, None without one: words alone then find.
+    encoder of the snapshot's texts, None without one: words alone then find · recent: what the user did that the
+    snapshot does not know.
     """
 
     at: int
@@ -46,6 +48,7 @@ class Ask:
     strict_filtering: bool = True
     diversity: float | None = None
     account: bool = False
+    recent: tuple[RecentEvent, ...] = ()
     text: str = ""
     vector: Float32 | None = None
 
@@ -78,6 +81,8 @@ class Known(Protocol):
     def filters(self) -> Filters: ...
     @property
     def last_event_at(self) -> int: ...
+    @property
+    def event_rules(self) -> EventRules: ...
     def relevant(self, text: str, vector: Float32 | None, allowed: Bool) -> Hits: ...
 
 
@@ -99,7 +104,10 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     if ask.text and not config.needs_query:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} takes no query: ask one that does")])
     user = known.users.number(ask.user_id) if ask.user_id else None
-    history = known.histories.of(user).before(ask.at)
+    recent = Recent(known.histories.of(user).before(ask.at))
+    if ask.recent:
+        recent = with_recent(recent.history, ask.recent, known.catalogue.items, known.event_rules, ask.at)
+    history = recent.history
     exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
     context, unknown_context = _numbers(known.catalogue.items, ask.context_item_ids)
     if config.needs_context and not ask.context_item_ids:
@@ -120,7 +128,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     if config.needs_context:
         rules.remove("context", context)
     allowed = rules.allowed
-    warnings = []
+    warnings = [f"the snapshot knows no events of type {name!r}: they count nothing" for name in recent.unknown_types]
     filling = None
     if filtered := bool(ask.filter.strip()):
         passing = known.filters.mask(ask.filter)
@@ -167,7 +175,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         warnings.append(
             "at lies before the snapshot's last event: the history is cut there, the models have seen what came after"
         )
-    return Resolved(query, (*unknown_excluded, *unknown_context), tuple(warnings), tuple(rules.told))
+    missing_ids = (*unknown_excluded, *unknown_context, *recent.missing_ids)
+    return Resolved(query, missing_ids, tuple(warnings), tuple(rules.told))
 
 
 def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:

@@ -24,6 +24,7 @@ from recsys.pipeline import Pipeline
 from recsys.profiles import Profiles
 from recsys.query import Hits, Query, Recommendation, Slate
 from recsys.ranker import Forest, Ranker
+from recsys.recent import EventRules
 from recsys.serving import ServingConfig
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.snapshot.manifest import Manifest
@@ -221,6 +222,11 @@ class Snapshot:
         """The model that made the texts' vectors, as the manifest says; "" where it does not."""
         encoder = self.manifest.config.get("encoder", {}) if self.manifest else {}
         return str(encoder.get("model", ""))
+
+    @property
+    def event_rules(self) -> EventRules:
+        """How events count, as the manifest says."""
+        return EventRules.of(self.manifest.config if self.manifest else {})
 
     @property
     def target_types(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.item_pb2 import Item
 from protos.recommender.v1.recommendation_service_pb2 import (
     Explain,
@@ -26,6 +27,7 @@ from recsys.catalogue import Catalogue
 from recsys.features.closeness import FROM_PROFILE
 from recsys.model import Snapshot
 from recsys.query import Provenance, Query, Recommendation
+from recsys.recent import RecentEvent
 from server import accept_language
 from server.explanation import divide, explain
 from server.wording import DEFAULT_LANGUAGE, wordings
@@ -84,8 +86,18 @@ def ask_of(request: RecommendRequest, *, now: int, vector: Float32 | None = None
         strict_filtering=request.strict_filtering if request.HasField("strict_filtering") else True,
         diversity=request.diversity if request.HasField("diversity") else None,
         account=request.explain in (Explain.EXPLAIN_SUMMARY, Explain.EXPLAIN_FULL),
+        recent=tuple(_recent(event) for event in request.recent_events),
         text=request.query,
         vector=vector,
+    )
+
+
+def _recent(event: Event) -> RecentEvent:
+    return RecentEvent(
+        event.item_id,
+        event.event_type,
+        seconds_of(event.timestamp) if event.HasField("timestamp") else None,
+        event.value if event.HasField("value") else None,
     )
 
 

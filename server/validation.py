@@ -5,6 +5,7 @@ One table instead of protovalidate: the rules cost the same microseconds, and th
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -25,8 +26,11 @@ from protos.recommender.v1.snapshot_service_pb2 import (
     ListSnapshotsRequest,
     ListUserIdsRequest,
 )
+from recsys.decay import DAY_S
 from recsys.errors import FilterError, InvalidRequest, Violation
 from recsys.filters.grammar import parse
+from recsys.recent import SEARCH
+from server.clock import wall_time
 from server.page_tokens import LONGEST_PAGE_TOKEN
 
 LONGEST_ID = 128
@@ -36,6 +40,7 @@ LONGEST_QUERY = 512
 LARGEST_BATCH = 256
 MOST_EXCLUDED = 1000
 MOST_CONTEXT = 100
+MOST_RECENT = 200
 MOST_LABELS = 64
 LONGEST_LABEL_KEY = 64
 LONGEST_LABEL_VALUE = 128
@@ -125,6 +130,56 @@ def _share(field: str, value: float) -> Iterator[Violation]:
         yield Violation(field, f"{field} must be within 0 to 1, got {value:g}")
 
 
+def _amount(field: str, value: float) -> Iterator[Violation]:
+    if not 0 <= value < math.inf:
+        yield Violation(field, f"{field} must be finite and at least 0, got {value:g}")
+
+
+def _finite(field: str, value: float) -> Iterator[Violation]:
+    if not math.isfinite(value):
+        yield Violation(field, f"{field} must be finite, got {value:g}")
+
+
+def _not_far_ahead(field: str, value: Any) -> Iterator[Violation]:
+    yield from _time(field, value)
+    latest = wall_time() + DAY_S
+    if latest < value.seconds <= LATEST_AT:
+        yield Violation(field, f"{field} must be at most a day ahead of the server's clock, got {value.seconds} s")
+
+
+_EVENT: Mapping[str, Rule] = {
+    "event_id": _text(256),
+    "event_type": _text(64, required=True),
+    "user_id": _text(LONGEST_ID),
+    "visitor_id": _text(LONGEST_ID),
+    "item_id": _text(LONGEST_ID),
+    "timestamp": _not_far_ahead,
+    "quantity": _amount,
+    "price": _amount,
+    "currency_code": _text(8),
+    "session_id": _text(LONGEST_ID),
+    "query": _text(LONGEST_QUERY),
+    "platform": _slug(LONGEST_PLATFORM),
+    "attribution_token": _text(1024),
+    "value": _finite,
+}
+
+
+def _events(field: str, values: Any) -> Iterator[Violation]:
+    if len(values) > MOST_RECENT:
+        yield Violation(field, f"{field} must have at most {MOST_RECENT} entries, got {len(values)}")
+        return
+    for position, event in enumerate(values):
+        name = f"{field}[{position}]"
+        for part, rule in _EVENT.items():
+            yield from rule(f"{name}.{part}", getattr(event, part))
+        needed = "query" if event.event_type == SEARCH else "item_id"
+        if event.event_type and not getattr(event, needed):
+            yield Violation(
+                f"{name}.{needed}", f"{name}.{needed} must not be empty, for its type is {event.event_type!r}"
+            )
+
+
 def _batch(field: str, values: Any) -> Iterator[Violation]:
     if len(values) > LARGEST_BATCH:
         yield Violation(field, f"{field} must have at most {LARGEST_BATCH} entries, got {len(values)}")
@@ -147,6 +202,7 @@ _RECOMMEND: Mapping[str, Rule] = {
     "page_size": _at_least(0),
     "exclude_item_ids": _ids(MOST_EXCLUDED),
     "context_item_ids": _ids(MOST_CONTEXT),
+    "recent_events": _events,
     "filter": _filter(parse),
     "strict_filtering": _free,
     "include_out_of_stock": _free,

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from protos.recommender.v1 import event_pb2 as protos_dot_recommender_dot_v1_dot_event__pb2
 from protos.recommender.v1 import item_pb2 as protos_dot_recommender_dot_v1_dot_item__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2protos/recommender/v1/recommendation_service.proto\x12\x0erecommender.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a protos/recommender/v1/item.proto\"\xbf\x04\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nvisitor_id\x18\x02 \x01(\t\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x18\n\x10\x65xclude_item_ids\x18\x05 \x03(\t\x12\x18\n\x10\x63ontext_item_ids\x18\x06 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x07 \x01(\t\x12\x1d\n\x10strict_filtering\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\x14include_out_of_stock\x18\n \x01(\x08\x12(\n\x07\x65xplain\x18\x0b \x01(\x0e\x32\x17.recommender.v1.Explain\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\r \x01(\t\x12\x10\n\x08platform\x18\x0e \x01(\t\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12<\n\x06labels\x18\x12 \x03(\x0b\x32,.recommender.v1.RecommendRequest.LabelsEntry\x12\x14\n\x0creturn_items\x18\x13 \x01(\x08\x12\x16\n\tdiversity\x18\x19 \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05query\x18\x1a \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x13\n\x11_strict_filteringB\x0c\n\n_diversity\"6\n\tSourceHit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\"6\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08item_ids\x18\x03 \x03(\t\",\n\x0c\x43ontribution\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\xf7\x01\n\x0fRecommendResult\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12*\n\x07sources\x18\x03 \x03(\x0b\x32\x19.recommender.v1.SourceHit\x12\'\n\x07reasons\x18\x04 \x03(\x0b\x32\x16.recommender.v1.Reason\x12\"\n\x04item\x18\x05 \x01(\x0b\x32\x14.recommender.v1.Item\x12\x33\n\rcontributions\x18\x06 \x03(\x0b\x32\x1c.recommender.v1.Contribution\x12\x16\n\x0epromotion_name\x18\x07 \x01(\t\">\n\nPolicyStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07n_moved\x18\x02 \x01(\x05\x12\x11\n\tn_removed\x18\x03 \x01(\x05\"\x81\x03\n\x11RecommendResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.recommender.v1.RecommendResult\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x04 \x03(\t\x12+\n\tserved_by\x18\x05 \x01(\x0e\x32\x18.recommender.v1.ServedBy\x12\x18\n\x10\x64\x65graded_reasons\x18\x06 \x03(\t\x12\x10\n\x08warnings\x18\x07 \x03(\t\x12\x18\n\x10snapshot_version\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12,\n\x08policies\x18\x0c \x03(\x0b\x32\x1a.recommender.v1.PolicyStep\x12<\n\x12normalised_request\x18\x0b \x01(\x0b\x32 .recommender.v1.RecommendRequest\"K\n\x15\x42\x61tchRecommendRequest\x12\x32\n\x08requests\x18\x01 \x03(\x0b\x32 .recommender.v1.RecommendRequest\"\xe4\x01\n\x16\x42\x61tchRecommendResponse\x12?\n\tresponses\x18\x01 \x03(\x0b\x32,.recommender.v1.BatchRecommendResponse.Entry\x12\x18\n\x10snapshot_version\x18\x02 \x01(\t\x1ao\n\x05\x45ntry\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.recommender.v1.RecommendResponseH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\x95\x04\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nvisitor_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x0e\n\x06\x66ilter\x18\x05 \x01(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x06 \x03(\t\x12\x1d\n\x10strict_filtering\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\x14include_out_of_stock\x18\n \x01(\x08\x12(\n\x07\x65xplain\x18\x0b \x01(\x0e\x32\x17.recommender.v1.Explain\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\r \x01(\t\x12\x10\n\x08platform\x18\x0e \x01(\t\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12?\n\x06labels\x18\x12 \x03(\x0b\x32/.recommender.v1.SimilarItemsRequest.LabelsEntry\x12\x14\n\x0creturn_items\x18\x13 \x01(\x08\x12\x16\n\tdiversity\x18\x19 \x01(\x02H\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x13\n\x11_strict_filteringB\x0c\n\n_diversity\"\xb9\x04\n\rSearchRequest\x12\r\n\x05query\x18\x1a \x01(\t\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nvisitor_id\x18\x02 \x01(\t\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x18\n\x10\x65xclude_item_ids\x18\x05 \x03(\t\x12\x18\n\x10\x63ontext_item_ids\x18\x06 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x07 \x01(\t\x12\x1d\n\x10strict_filtering\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\x14include_out_of_stock\x18\n \x01(\x08\x12(\n\x07\x65xplain\x18\x0b \x01(\x0e\x32\x17.recommender.v1.Explain\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\r \x01(\t\x12\x10\n\x08platform\x18\x0e \x01(\t\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x39\n\x06labels\x18\x12 \x03(\x0b\x32).recommender.v1.SearchRequest.LabelsEntry\x12\x14\n\x0creturn_items\x18\x13 \x01(\x08\x12\x16\n\tdiversity\x18\x19 \x01(\x02H\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x13\n\x11_strict_filteringB\x0c\n\n_diversity*[\n\x07\x45xplain\x12\x17\n\x13\x45XPLAIN_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45XPLAIN_NONE\x10\x01\x12\x13\n\x0f\x45XPLAIN_SUMMARY\x10\x02\x12\x10\n\x0c\x45XPLAIN_FULL\x10\x03*\x86\x01\n\x08ServedBy\x12\x19\n\x15SERVED_BY_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVED_BY_PERSONALISED\x10\x01\x12\x15\n\x11SERVED_BY_SEGMENT\x10\x02\x12\x15\n\x11SERVED_BY_POPULAR\x10\x03\x12\x15\n\x11SERVED_BY_CONTENT\x10\x04\x32\xee\x02\n\x15RecommendationService\x12P\n\tRecommend\x12 .recommender.v1.RecommendRequest\x1a!.recommender.v1.RecommendResponse\x12_\n\x0e\x42\x61tchRecommend\x12%.recommender.v1.BatchRecommendRequest\x1a&.recommender.v1.BatchRecommendResponse\x12V\n\x0cSimilarItems\x12#.recommender.v1.SimilarItemsRequest\x1a!.recommender.v1.RecommendResponse\x12J\n\x06Search\x12\x1d.recommender.v1.SearchRequest\x1a!.recommender.v1.RecommendResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2protos/recommender/v1/recommendation_service.proto\x12\x0erecommender.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a!protos/recommender/v1/event.proto\x1a protos/recommender/v1/item.proto\"\xed\x04\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nvisitor_id\x18\x02 \x01(\t\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x18\n\x10\x65xclude_item_ids\x18\x05 \x03(\t\x12\x18\n\x10\x63ontext_item_ids\x18\x06 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x07 \x01(\t\x12\x1d\n\x10strict_filtering\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12,\n\rrecent_events\x18\t \x03(\x0b\x32\x15.recommender.v1.Event\x12\x1c\n\x14include_out_of_stock\x18\n \x01(\x08\x12(\n\x07\x65xplain\x18\x0b \x01(\x0e\x32\x17.recommender.v1.Explain\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\r \x01(\t\x12\x10\n\x08platform\x18\x0e \x01(\t\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12<\n\x06labels\x18\x12 \x03(\x0b\x32,.recommender.v1.RecommendRequest.LabelsEntry\x12\x14\n\x0creturn_items\x18\x13 \x01(\x08\x12\x16\n\tdiversity\x18\x19 \x01(\x02H\x01\x88\x01\x01\x12\r\n\x05query\x18\x1a \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x13\n\x11_strict_filteringB\x0c\n\n_diversity\"6\n\tSourceHit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\"6\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08item_ids\x18\x03 \x03(\t\",\n\x0c\x43ontribution\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\xf7\x01\n\x0fRecommendResult\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12*\n\x07sources\x18\x03 \x03(\x0b\x32\x19.recommender.v1.SourceHit\x12\'\n\x07reasons\x18\x04 \x03(\x0b\x32\x16.recommender.v1.Reason\x12\"\n\x04item\x18\x05 \x01(\x0b\x32\x14.recommender.v1.Item\x12\x33\n\rcontributions\x18\x06 \x03(\x0b\x32\x1c.recommender.v1.Contribution\x12\x16\n\x0epromotion_name\x18\x07 \x01(\t\">\n\nPolicyStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07n_moved\x18\x02 \x01(\x05\x12\x11\n\tn_removed\x18\x03 \x01(\x05\"\x81\x03\n\x11RecommendResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.recommender.v1.RecommendResult\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x04 \x03(\t\x12+\n\tserved_by\x18\x05 \x01(\x0e\x32\x18.recommender.v1.ServedBy\x12\x18\n\x10\x64\x65graded_reasons\x18\x06 \x03(\t\x12\x10\n\x08warnings\x18\x07 \x03(\t\x12\x18\n\x10snapshot_version\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12,\n\x08policies\x18\x0c \x03(\x0b\x32\x1a.recommender.v1.PolicyStep\x12<\n\x12normalised_request\x18\x0b \x01(\x0b\x32 .recommender.v1.RecommendRequest\"K\n\x15\x42\x61tchRecommendRequest\x12\x32\n\x08requests\x18\x01 \x03(\x0b\x32 .recommender.v1.RecommendRequest\"\xe4\x01\n\x16\x42\x61tchRecommendResponse\x12?\n\tresponses\x18\x01 \x03(\x0b\x32,.recommender.v1.BatchRecommendResponse.Entry\x12\x18\n\x10snapshot_version\x18\x02 \x01(\t\x1ao\n\x05\x45ntry\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.recommender.v1.RecommendResponseH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\xc3\x04\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nvisitor_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x0e\n\x06\x66ilter\x18\x05 \x01(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x06 \x03(\t\x12\x1d\n\x10strict_filtering\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12,\n\rrecent_events\x18\t \x03(\x0b\x32\x15.recommender.v1.Event\x12\x1c\n\x14include_out_of_stock\x18\n \x01(\x08\x12(\n\x07\x65xplain\x18\x0b \x01(\x0e\x32\x17.recommender.v1.Explain\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\r \x01(\t\x12\x10\n\x08platform\x18\x0e \x01(\t\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12?\n\x06labels\x18\x12 \x03(\x0b\x32/.recommender.v1.SimilarItemsRequest.LabelsEntry\x12\x14\n\x0creturn_items\x18\x13 \x01(\x08\x12\x16\n\tdiversity\x18\x19 \x01(\x02H\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x13\n\x11_strict_filteringB\x0c\n\n_diversity\"\xe7\x04\n\rSearchRequest\x12\r\n\x05query\x18\x1a \x01(\t\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nvisitor_id\x18\x02 \x01(\t\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x18\n\x10\x65xclude_item_ids\x18\x05 \x03(\t\x12\x18\n\x10\x63ontext_item_ids\x18\x06 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x07 \x01(\t\x12\x1d\n\x10strict_filtering\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12,\n\rrecent_events\x18\t \x03(\x0b\x32\x15.recommender.v1.Event\x12\x1c\n\x14include_out_of_stock\x18\n \x01(\x08\x12(\n\x07\x65xplain\x18\x0b \x01(\x0e\x32\x17.recommender.v1.Explain\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\r \x01(\t\x12\x10\n\x08platform\x18\x0e \x01(\t\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x39\n\x06labels\x18\x12 \x03(\x0b\x32).recommender.v1.SearchRequest.LabelsEntry\x12\x14\n\x0creturn_items\x18\x13 \x01(\x08\x12\x16\n\tdiversity\x18\x19 \x01(\x02H\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x13\n\x11_strict_filteringB\x0c\n\n_diversity*[\n\x07\x45xplain\x12\x17\n\x13\x45XPLAIN_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45XPLAIN_NONE\x10\x01\x12\x13\n\x0f\x45XPLAIN_SUMMARY\x10\x02\x12\x10\n\x0c\x45XPLAIN_FULL\x10\x03*\x86\x01\n\x08ServedBy\x12\x19\n\x15SERVED_BY_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVED_BY_PERSONALISED\x10\x01\x12\x15\n\x11SERVED_BY_SEGMENT\x10\x02\x12\x15\n\x11SERVED_BY_POPULAR\x10\x03\x12\x15\n\x11SERVED_BY_CONTENT\x10\x04\x32\xee\x02\n\x15RecommendationService\x12P\n\tRecommend\x12 .recommender.v1.RecommendRequest\x1a!.recommender.v1.RecommendResponse\x12_\n\x0e\x42\x61tchRecommend\x12%.recommender.v1.BatchRecommendRequest\x1a&.recommender.v1.BatchRecommendResponse\x12V\n\x0cSimilarItems\x12#.recommender.v1.SimilarItemsRequest\x1a!.recommender.v1.RecommendResponse\x12J\n\x06Search\x12\x1d.recommender.v1.SearchRequest\x1a!.recommender.v1.RecommendResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,40 +41,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIMILARITEMSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_SEARCHREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_SEARCHREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_EXPLAIN']._serialized_start=3016
-  _globals['_EXPLAIN']._serialized_end=3107
-  _globals['_SERVEDBY']._serialized_start=3110
-  _globals['_SERVEDBY']._serialized_end=3244
-  _globals['_RECOMMENDREQUEST']._serialized_start=163
-  _globals['_RECOMMENDREQUEST']._serialized_end=738
-  _globals['_RECOMMENDREQUEST_LABELSENTRY']._serialized_start=658
-  _globals['_RECOMMENDREQUEST_LABELSENTRY']._serialized_end=703
-  _globals['_SOURCEHIT']._serialized_start=740
-  _globals['_SOURCEHIT']._serialized_end=794
-  _globals['_REASON']._serialized_start=796
-  _globals['_REASON']._serialized_end=850
-  _globals['_CONTRIBUTION']._serialized_start=852
-  _globals['_CONTRIBUTION']._serialized_end=896
-  _globals['_RECOMMENDRESULT']._serialized_start=899
-  _globals['_RECOMMENDRESULT']._serialized_end=1146
-  _globals['_POLICYSTEP']._serialized_start=1148
-  _globals['_POLICYSTEP']._serialized_end=1210
-  _globals['_RECOMMENDRESPONSE']._serialized_start=1213
-  _globals['_RECOMMENDRESPONSE']._serialized_end=1598
-  _globals['_BATCHRECOMMENDREQUEST']._serialized_start=1600
-  _globals['_BATCHRECOMMENDREQUEST']._serialized_end=1675
-  _globals['_BATCHRECOMMENDRESPONSE']._serialized_start=1678
-  _globals['_BATCHRECOMMENDRESPONSE']._serialized_end=1906
-  _globals['_BATCHRECOMMENDRESPONSE_ENTRY']._serialized_start=1795
-  _globals['_BATCHRECOMMENDRESPONSE_ENTRY']._serialized_end=1906
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=1909
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=2442
-  _globals['_SIMILARITEMSREQUEST_LABELSENTRY']._serialized_start=658
-  _globals['_SIMILARITEMSREQUEST_LABELSENTRY']._serialized_end=703
-  _globals['_SEARCHREQUEST']._serialized_start=2445
-  _globals['_SEARCHREQUEST']._serialized_end=3014
-  _globals['_SEARCHREQUEST_LABELSENTRY']._serialized_start=658
-  _globals['_SEARCHREQUEST_LABELSENTRY']._serialized_end=703
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=3247
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3613
+  _globals['_EXPLAIN']._serialized_start=3189
+  _globals['_EXPLAIN']._serialized_end=3280
+  _globals['_SERVEDBY']._serialized_start=3283
+  _globals['_SERVEDBY']._serialized_end=3417
+  _globals['_RECOMMENDREQUEST']._serialized_start=198
+  _globals['_RECOMMENDREQUEST']._serialized_end=819
+  _globals['_RECOMMENDREQUEST_LABELSENTRY']._serialized_start=739
+  _globals['_RECOMMENDREQUEST_LABELSENTRY']._serialized_end=784
+  _globals['_SOURCEHIT']._serialized_start=821
+  _globals['_SOURCEHIT']._serialized_end=875
+  _globals['_REASON']._serialized_start=877
+  _globals['_REASON']._serialized_end=931
+  _globals['_CONTRIBUTION']._serialized_start=933
+  _globals['_CONTRIBUTION']._serialized_end=977
+  _globals['_RECOMMENDRESULT']._serialized_start=980
+  _globals['_RECOMMENDRESULT']._serialized_end=1227
+  _globals['_POLICYSTEP']._serialized_start=1229
+  _globals['_POLICYSTEP']._serialized_end=1291
+  _globals['_RECOMMENDRESPONSE']._serialized_start=1294
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1679
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_start=1681
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_end=1756
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_start=1759
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_end=1987
+  _globals['_BATCHRECOMMENDRESPONSE_ENTRY']._serialized_start=1876
+  _globals['_BATCHRECOMMENDRESPONSE_ENTRY']._serialized_end=1987
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=1990
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=2569
+  _globals['_SIMILARITEMSREQUEST_LABELSENTRY']._serialized_start=739
+  _globals['_SIMILARITEMSREQUEST_LABELSENTRY']._serialized_end=784
+  _globals['_SEARCHREQUEST']._serialized_start=2572
+  _globals['_SEARCHREQUEST']._serialized_end=3187
+  _globals['_SEARCHREQUEST_LABELSENTRY']._serialized_start=739
+  _globals['_SEARCHREQUEST_LABELSENTRY']._serialized_end=784
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=3420
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3786
 # @@protoc_insertion_point(module_scope)

@@ -15,6 +15,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
+from protos.recommender.v1 import event_pb2 as _event_pb2
 from protos.recommender.v1 import item_pb2 as _item_pb2
 import builtins as _builtins
 import sys
@@ -89,7 +90,7 @@ Global___ServedBy: _TypeAlias = ServedBy  # noqa: Y015
 
 @_typing.final
 class RecommendRequest(_message.Message):
-    """One question. Field numbers 9 and 20 to 24 are kept for live context."""
+    """One question. Field numbers 20 to 24 are kept for live context."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -121,6 +122,7 @@ class RecommendRequest(_message.Message):
     CONTEXT_ITEM_IDS_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     STRICT_FILTERING_FIELD_NUMBER: _builtins.int
+    RECENT_EVENTS_FIELD_NUMBER: _builtins.int
     INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
@@ -192,6 +194,14 @@ class RecommendRequest(_message.Message):
         """What is on the page or in the cart now. At most 100 ids of at most 128 characters."""
 
     @_builtins.property
+    def recent_events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
+        """What the user did that the snapshot does not know yet, in any order: used for this answer as if it did, and not stored.
+        Whose it is does not matter here; an event without a timestamp was just before `at`, one that was not before it counts
+        nothing, and neither does a search. At most 200. Items that the catalogue lacks are told in `missing_ids`, types that
+        the snapshot does not know in `warnings`.
+        """
+
+    @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """"Now" for this answer (replays, evaluation): the history is what happened before it; the models stay the snapshot's.
         Default: the server's clock. Within the years 1970 to 2100. Before the snapshot's last event it adds a warning.
@@ -214,6 +224,7 @@ class RecommendRequest(_message.Message):
         context_item_ids: _abc.Iterable[_builtins.str] | None = ...,
         filter: _builtins.str = ...,
         strict_filtering: _builtins.bool | None = ...,
+        recent_events: _abc.Iterable[_event_pb2.Event] | None = ...,
         include_out_of_stock: _builtins.bool = ...,
         explain: Global___Explain.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
@@ -227,7 +238,7 @@ class RecommendRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "query", b"query", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "query", b"query", "recent_events", b"recent_events", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
@@ -632,6 +643,7 @@ class SimilarItemsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     EXCLUDE_ITEM_IDS_FIELD_NUMBER: _builtins.int
     STRICT_FILTERING_FIELD_NUMBER: _builtins.int
+    RECENT_EVENTS_FIELD_NUMBER: _builtins.int
     INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
@@ -672,6 +684,10 @@ class SimilarItemsRequest(_message.Message):
         """Items that must not be returned, exactly. At most 1000 ids of at most 128 characters."""
 
     @_builtins.property
+    def recent_events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
+        """What the user did that the snapshot does not know yet, as in RecommendRequest. At most 200."""
+
+    @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """"Now" for this answer, as in RecommendRequest. Default: the server's clock. Within the years 1970 to 2100."""
 
@@ -689,6 +705,7 @@ class SimilarItemsRequest(_message.Message):
         filter: _builtins.str = ...,
         exclude_item_ids: _abc.Iterable[_builtins.str] | None = ...,
         strict_filtering: _builtins.bool | None = ...,
+        recent_events: _abc.Iterable[_event_pb2.Event] | None = ...,
         include_out_of_stock: _builtins.bool = ...,
         explain: Global___Explain.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
@@ -701,7 +718,7 @@ class SimilarItemsRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "return_items", b"return_items", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "item_id", b"item_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "recent_events", b"recent_events", "return_items", b"return_items", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
@@ -749,6 +766,7 @@ class SearchRequest(_message.Message):
     CONTEXT_ITEM_IDS_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     STRICT_FILTERING_FIELD_NUMBER: _builtins.int
+    RECENT_EVENTS_FIELD_NUMBER: _builtins.int
     INCLUDE_OUT_OF_STOCK_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
@@ -802,6 +820,10 @@ class SearchRequest(_message.Message):
         """What is on the page or in the cart now. At most 100 ids of at most 128 characters."""
 
     @_builtins.property
+    def recent_events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
+        """What the user did that the snapshot does not know yet, as in RecommendRequest. At most 200."""
+
+    @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """"Now" for this answer, as in RecommendRequest. Default: the server's clock. Within the years 1970 to 2100."""
 
@@ -821,6 +843,7 @@ class SearchRequest(_message.Message):
         context_item_ids: _abc.Iterable[_builtins.str] | None = ...,
         filter: _builtins.str = ...,
         strict_filtering: _builtins.bool | None = ...,
+        recent_events: _abc.Iterable[_event_pb2.Event] | None = ...,
         include_out_of_stock: _builtins.bool = ...,
         explain: Global___Explain.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
@@ -833,7 +856,7 @@ class SearchRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "diversity", b"diversity", "strict_filtering", b"strict_filtering"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "query", b"query", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_strict_filtering", b"_strict_filtering", "at", b"at", "context_item_ids", b"context_item_ids", "diversity", b"diversity", "exclude_item_ids", b"exclude_item_ids", "explain", b"explain", "filter", b"filter", "include_out_of_stock", b"include_out_of_stock", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "platform", b"platform", "query", b"query", "recent_events", b"recent_events", "return_items", b"return_items", "serving_config", b"serving_config", "strict_filtering", b"strict_filtering", "user_id", b"user_id", "validate_only", b"validate_only", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015

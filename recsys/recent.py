@@ -1,0 +1,99 @@
+"""What a caller says a user did lately, as if the snapshot had known it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recsys.arrays import frozen
+from recsys.ids import IdMap
+from recsys.query import History
+
+# What is predicted where a snapshot's manifest does not say.
+USUAL_TARGETS = ("purchase",)
+SEARCH = "search"
+
+
+@dataclass(frozen=True, slots=True)
+class RecentEvent:
+    """time: epoch seconds, None = just now · value: of a rating, None unknown."""
+
+    item_id: str
+    event_type: str
+    time: int | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRules:
+    """How a snapshot's events became its histories.
+
+    weights: by event type, {} = every type weighs 1 · target_types: what makes an item owned · min_value: an event of a
+    lower value speaks against its item, None: none does.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    target_types: tuple[str, ...] = USUAL_TARGETS
+    min_value: float | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> EventRules:
+        """As the settings in a manifest have it."""
+        events = config.get("events", {})
+        targets = tuple(events.get("target_types", ())) or USUAL_TARGETS
+        return cls(dict(events.get("weights", {})), targets, events.get("min_value"))
+
+    def weight(self, event: RecentEvent) -> float | None:
+        """What ``event`` weighs, 0 for a dislike; None for a type that the snapshot does not know."""
+        if self.min_value is not None and event.value is not None and event.value < self.min_value:
+            return 0.0 if not self.weights or event.event_type in self.weights else None
+        return self.weights.get(event.event_type) if self.weights else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """history: with the events in it · missing_ids: of items that the catalogue lacks · unknown_types: of events."""
+
+    history: History
+    missing_ids: tuple[str, ...] = ()
+    unknown_types: tuple[str, ...] = ()
+
+
+def with_recent(history: History, events: Sequence[RecentEvent], items: IdMap, rules: EventRules, at: int) -> Recent:
+    """``history`` and those of ``events`` that happened before ``at`` (epoch seconds), newest first.
+
+    Searches name no item and are left aside, and so are events of types that have no weight.
+    """
+    of_items = [event for event in events if event.event_type != SEARCH]
+    if not of_items:
+        return Recent(history)
+    numbers = items.numbers([event.item_id for event in of_items]).tolist()
+    missing = [event.item_id for event, number in zip(of_items, numbers, strict=True) if number < 0]
+    weights = [rules.weight(event) for event in of_items]
+    unknown = [event.event_type for event, weight in zip(of_items, weights, strict=True) if weight is None]
+    rows = [
+        (number, event.time if event.time is not None else at - 1, weight, event.event_type in rules.target_types)
+        for event, number, weight in zip(of_items, numbers, weights, strict=True)
+        if number >= 0 and weight is not None and (event.time is None or event.time < at)
+    ]
+    told = tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(unknown))
+    return Recent(_merged(history, rows) if rows else history, *told)
+
+
+def _merged(history: History, rows: Sequence[tuple[int, int, float, bool]]) -> History:
+    new_items, new_times, new_weights, new_targets = zip(*rows, strict=True)
+    items = np.concatenate([history.items, np.array(new_items, np.int32)])
+    times = np.concatenate([history.times, np.array(new_times, np.int64)])
+    weights = np.concatenate([history.weights, np.array(new_weights, np.float32)])
+    targets = np.concatenate([history.targets, np.array(new_targets, np.bool_)])
+    # As tables of interactions are sorted: newest first, ties by item.
+    order = np.lexsort((items, -times))
+    return History(
+        frozen(items[order], np.int32),
+        frozen(times[order], np.int64),
+        frozen(weights[order], np.float32),
+        frozen(targets[order], np.bool_),
+    )
