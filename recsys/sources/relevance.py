@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Float64, Int32
+from recsys.arrays import Bool, Float32, Float64, Int32, Int64
 from recsys.lexical import WordIndex
 from recsys.query import EMPTY_HITS, Hits
 from recsys.ranker import RANK_CONSTANT
@@ -20,9 +20,9 @@ def relevant(
 ) -> Hits:
     """At most 2 ``k`` items of ``allowed`` (n_items,), most relevant to ``text`` first.
 
-    Scores are sums of 1 / (60 + rank), rank from 1: the two lists, ``k`` hits each, are fused as in ``RankFusion``, for
-    BM25 and cosine share no scale, ranks do. An item that both begin with stays first, so a product that is named is
-    found first, and a need that no product's words say is left to the vectors.
+    Scores are sums of 1 / (60 + rank), rank from 1 and shared by equals: the two lists, ``k`` hits each, are fused as
+    in ``RankFusion``, for BM25 and cosine share no scale, ranks do. An item that both begin with stays first, so what
+    is named is found first, and a need that no product's words say is left to the vectors.
 
     vector (d,) float32: ``text`` by the encoder that made the vectors of ``content``; None: words alone answer.
     ValueError when its width is another or it is not finite.
@@ -38,9 +38,14 @@ def relevant(
     if not any(map(len, lists)):
         return EMPTY_HITS
     items, row = np.unique(np.concatenate([hits.items for hits in lists]), return_inverse=True)
-    terms = np.concatenate([1.0 / (RANK_CONSTANT + 1.0 + np.arange(len(hits))) for hits in lists])
-    scores = np.bincount(row, weights=terms, minlength=len(items))
+    fused = np.concatenate([1.0 / (RANK_CONSTANT + 1.0 + _places(hits)) for hits in lists])
+    scores = np.bincount(row, weights=fused, minlength=len(items))
     return Hits.best_first(items.astype(np.int32), scores.astype(np.float32), len(items))
+
+
+def _places(hits: Hits) -> Int64:
+    """(k,) places from 0; items of one score share the first one's: variants with the same text fit equally well."""
+    return np.searchsorted(-hits.scores, -hits.scores)
 
 
 def relevance_of(hits: Hits, items: Int32) -> tuple[Float32, Float32]:

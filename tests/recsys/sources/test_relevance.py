@@ -59,6 +59,13 @@ def test_scores_are_sums_of_reciprocal_ranks(words: WordIndex, content: Content)
     assert hits.scores[:2].tolist() == pytest.approx([2 / 61, 1 / 62])
 
 
+def test_variants_with_the_same_text_share_a_rank(content: Content) -> None:
+    words = WordIndex.of(["green tea", "green tea", "tea", "black tea", "green tea", ""])
+    hits = relevant(words, None, "green tea", None, EVERYTHING)
+    assert hits.items.tolist() == [0, 1, 4, 2, 3]
+    assert hits.scores.tolist() == pytest.approx([1 / 61, 1 / 61, 1 / 61, 1 / 64, 1 / 65])
+
+
 def test_only_allowed_items_come_and_the_next_best_take_their_places(words: WordIndex, content: Content) -> None:
     allowed = EVERYTHING.copy()
     allowed[[OAT, TOFU]] = False
