@@ -4,6 +4,8 @@
 #   docker build --target index  -t tributary-index  .     rebuilds snapshots; with the text encoder and its weights
 # Where PyPI's torch would bring CUDA:  --build-arg TORCH_INDEX=<an index of CPU builds>   (index target only)
 #
+# The text encoder of Search is in the second: docker run --entrypoint recsys-encoder tributary-index --address …
+#
 # Both run with a read-only root and as nobody in particular; snapshots and the embedding cache are volumes:
 #   docker run --read-only --tmpfs /tmp -v shop:/data:ro -v snapshots:/snapshots tributary-index rebuild --data /data
 #   docker run --read-only -v snapshots:/snapshots:ro -v forests:/cache -p 127.0.0.1:50051:50051 tributary-server

@@ -63,27 +63,36 @@ class TextEncoder:
             return NO_MEANINGS  # a catalogue without texts has nothing near to any
         if self._stub is None:
             return Meanings(degraded=NOT_CONFIGURED)
-        vectors = self._known(wanted)
-        missing = [text for text in wanted if text not in vectors]
-        if missing:
-            asked = self._asked(missing, left_s)
+        model, vectors = self._known(wanted)
+        # Twice where the model has been replaced meanwhile; an address behind which models take turns has none to go by.
+        for _ in range(2):
+            missing = [text for text in wanted if text not in vectors]
+            asked = self._asked(missing, left_s) if missing else (model, {})
             if asked is None:
                 return Meanings(degraded=UNAVAILABLE)
-            vectors |= asked
-        model = snapshot.encoder_model
-        if (model and model != self._model) or any(len(one) != content.index.width for one in vectors.values()):
+            if asked[0] != model:
+                vectors = {}  # of another model, which has been replaced since
+            model = asked[0]
+            vectors |= asked[1]
+            if len(vectors) == len(wanted):
+                break
+        else:
+            return Meanings(degraded=OTHER_MODEL)
+        expected = snapshot.encoder_model
+        if (expected and expected != model) or any(len(one) != content.index.width for one in vectors.values()):
             return Meanings(degraded=OTHER_MODEL)
         return Meanings(vectors)
 
-    def _known(self, texts: Iterable[str]) -> dict[str, Float32]:
+    def _known(self, texts: Iterable[str]) -> tuple[str, dict[str, Float32]]:
+        """The model of what is remembered, and what of it is asked for."""
         with self._lock:
             found = {text: self._remembered[text] for text in texts if text in self._remembered}
             for text in found:
                 self._remembered.move_to_end(text)
-        return found
+            return self._model, found
 
-    def _asked(self, texts: list[str], left_s: float | None) -> dict[str, Float32] | None:
-        """The vectors of ``texts``; None when they cannot be had."""
+    def _asked(self, texts: list[str], left_s: float | None) -> tuple[str, dict[str, Float32]] | None:
+        """The encoder's model and the vectors of ``texts``; None when they cannot be had."""
         assert self._stub is not None
         if self._clock() < self._rests_until:
             return None
@@ -100,7 +109,7 @@ class TextEncoder:
             return None
         found = dict(zip(texts, vectors, strict=True))
         self._remember(answer.model, found)
-        return found
+        return answer.model, found
 
     def _remember(self, model: str, found: Mapping[str, Float32]) -> None:
         with self._lock:

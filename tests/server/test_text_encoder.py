@@ -95,7 +95,14 @@ def test_another_model_or_another_width_cannot_be_compared_and_a_replaced_one_ca
         assert encoder.meanings(["shelf 2"], shop, None).vectors
         toy.asked.clear()
         assert encoder.meanings(["shelf 1"], shop, None).vectors
-    assert toy.asked == [["shelf 1"]]
+        assert toy.asked == [["shelf 1"]]
+        # One text remembered from the old model, one not: no vectors of both together.
+        toy.name = "other"
+        encoder.meanings(["shelf 3"], shop, None)
+        toy.name = MODEL
+        toy.asked.clear()
+        assert set(encoder.meanings(["shelf 3", "shelf 0"], shop, None).vectors) == {"shelf 3", "shelf 0"}
+    assert toy.asked == [["shelf 0"], ["shelf 3"]]
 
 
 @pytest.mark.parametrize(
