@@ -64,7 +64,7 @@ class TextEncoder:
         if self._stub is None:
             return Meanings(degraded=NOT_CONFIGURED)
         model, vectors = self._known(wanted)
-        # Twice where the model has been replaced meanwhile; where models take turns at an address there is none to go by.
+        # Twice where the model was replaced meanwhile; where models take turns at an address there is none to go by.
         for _ in range(2):
             missing = [text for text in wanted if text not in vectors]
             asked = self._asked(missing, left_s) if missing else (model, {})
