@@ -26,8 +26,8 @@ SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_
 PROTOS := protos/recommender/v1 protos/encoder/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto bench bench-diversity bench-filters bench-hostile bench-overload bench-quality \
-	bench-swap bench-training demo clean
+.PHONY: help setup test check proto proto-baseline bench bench-diversity bench-filters bench-hostile bench-overload \
+	bench-quality bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -61,6 +61,9 @@ check: setup  ## format, lint, types, imports, then the tests
 proto: setup  ## regenerate the protobuf code
 	$(PROTOC) --python_out=. --mypy_out=. $(PROTOS:%=%/*.proto)
 	$(PROTOC) --grpc_python_out=. --mypy_grpc_out=. $(PROTOS:%=%/*_service.proto)
+
+proto-baseline: setup  ## take today's .proto files for published: from now on none of them may break its callers
+	$(PROTOC) --include_imports --descriptor_set_out=protos/baseline.binpb $(PROTOS:%=%/*.proto)
 
 bench: setup  ## measure the server beside an echo of the same bytes, features, explanations; writes bench/*.json
 	@$(BIN)/python tests/benchmarks/bench_serving.py $(DEMO)/snapshots --json bench/serving.json
