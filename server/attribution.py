@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
-from server.sealing import Seal
+from server.sealing import Keys, Seal
 
 PURPOSE = "attribution token 1"
 LONGEST_ATTRIBUTION_TOKEN = 1024
@@ -29,8 +29,8 @@ class Attribution:
 class Attributions:
     """Gives out attribution tokens and opens them; ``now`` is the time in epoch seconds."""
 
-    def __init__(self, key: bytes, now: Callable[[], int]) -> None:
-        self._seal = Seal(key, PURPOSE)
+    def __init__(self, keys: Keys, now: Callable[[], int]) -> None:
+        self._seal = Seal(keys, PURPOSE)
         self._now = now
 
     def issue(self, *, snapshot_version: str, serving_config: str, request_id: str, served_by: int) -> str:

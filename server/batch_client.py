@@ -17,7 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recsys.errors import InputError
 from server.batch_files import Output, read_users
-from server.channel import EXIT_CODES, add_filter, add_target, connect, limit, sentence_of, timestamp_of_iso
+from server.channel import (
+    EXIT_CODES,
+    add_diversity,
+    add_filter,
+    add_target,
+    connect,
+    limit,
+    sentence_of,
+    timestamp_of_iso,
+)
 from server.credentials import Credentials, credentials_of
 from server.export import Export, ExportFailed, Totals, Wish, all_users
 
@@ -31,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         at = None if options.at is None else timestamp_of_iso(options.at)
-        wish = Wish(options.limit, options.serving_config, at, options.filter)
+        wish = Wish(options.limit, options.serving_config, at, options.filter, options.diversity)
         output = Output(Path(options.out))
         credentials = credentials_of(options)
         users = None if options.users == ALL else read_users(Path(options.users))
@@ -127,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", metavar="N", type=limit, default=20, help="items a user, 1 to 200, default 20")
     parser.add_argument("--serving-config", metavar="NAME", default="home", help="default home")
     add_filter(parser)
+    add_diversity(parser)
     parser.add_argument("--at", metavar="ISO", help='"now" for the answers; default the server\'s clock')
     parser.add_argument("--out", metavar="FILE", required=True, help="ends in .parquet or .jsonl")
     return parser

@@ -86,6 +86,26 @@ def add_filter(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_diversity(parser: argparse.ArgumentParser) -> None:
+    """``--diversity``, the same for everything that lists items."""
+    parser.add_argument(
+        "--diversity",
+        metavar="X",
+        type=_share,
+        help="how much variety counts, 0 to 1; default as the serving config has it",
+    )
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
+    return share
+
+
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the flag --target, for which RECSYS_TARGET stands in, and those of TLS and tokens."""
     default = os.environ.get("RECSYS_TARGET", DEFAULT_TARGET)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from recsys.errors import InputError
 from recsys.snapshot.signature import key_text, verify_key
 from server import token_command
-from server.sealing import key_of, new_key
+from server.sealing import keys_of, new_key
 from server.settings import Settings, parse_process
 from server.supervisor import Supervisor, reserved
 from server.tls import read_identity
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_files(settings)
         # Read once: workers that start later must not find another key in the file.
         token_key = key_text(settings.token_key) if settings.token_key else new_key()
-        key_of(token_key)
+        keys_of(token_key)
         keeper = reserved(settings.host, settings.port)
     except InputError as error:
         print(f"recsys-server: {error}", file=sys.stderr)

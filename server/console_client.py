@@ -22,7 +22,16 @@ from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUs
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.errors import InputError
 from server import console_tables
-from server.channel import EXIT_CODES, add_filter, add_target, connect, limit, sentence_of, timestamp_of_iso
+from server.channel import (
+    EXIT_CODES,
+    add_diversity,
+    add_filter,
+    add_target,
+    connect,
+    limit,
+    sentence_of,
+    timestamp_of_iso,
+)
 from server.credentials import credentials_of
 
 Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
@@ -52,6 +61,7 @@ def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> Renderable
         page_size=options.limit,
         exclude_item_ids=options.exclude,
         filter=options.filter,
+        diversity=options.diversity,
         explain=_explain(options),
         at=None if options.at is None else timestamp_of_iso(options.at),
         return_items=True,
@@ -66,6 +76,7 @@ def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableTy
         item_id=options.item,
         page_size=options.limit,
         filter=options.filter,
+        diversity=options.diversity,
         explain=_explain(options),
         return_items=True,
     )
@@ -80,6 +91,7 @@ def _search(channel: grpc.Channel, options: argparse.Namespace) -> RenderableTyp
         user_id=options.user,
         page_size=options.limit,
         filter=options.filter,
+        diversity=options.diversity,
         explain=_explain(options),
         return_items=True,
     )
@@ -156,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     for listing in (recommend, similar, search):
         listing.add_argument("--limit", metavar="N", type=limit, default=10, help="how many, 1 to 200, default 10")
         add_filter(listing)
+        add_diversity(listing)
         listing.add_argument("--all-pages", action="store_true", help="the whole list, --limit at a time")
         listing.add_argument(
             "--explain",

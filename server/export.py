@@ -45,6 +45,7 @@ class Wish:
     serving_config: str
     at: Timestamp | None
     filter: str = ""
+    diversity: float | None = None
 
 
 @dataclass(slots=True)
@@ -143,6 +144,7 @@ class Export:
                 user_id=id,
                 page_size=wish.limit,
                 filter=wish.filter,
+                diversity=wish.diversity,
                 serving_config=wish.serving_config,
                 at=wish.at,
             )

@@ -16,7 +16,7 @@ from protos.recommender.v1.recommendation_service_pb2 import Explain, RecommendR
 from recsys.errors import InvalidRequest, Violation
 from server.conversion import DEFAULT_SERVING_CONFIG
 from server.number_sets import packed, unpacked
-from server.sealing import Seal
+from server.sealing import Keys, Seal
 
 PURPOSE = "page token 1"
 LIFETIME_S = 30 * 60
@@ -46,8 +46,8 @@ class Continuation:
 class PageTokens:
     """Gives out page tokens and opens them; ``now`` is the time in epoch seconds."""
 
-    def __init__(self, key: bytes, now: Callable[[], int]) -> None:
-        self._seal = Seal(key, PURPOSE)
+    def __init__(self, keys: Keys, now: Callable[[], int]) -> None:
+        self._seal = Seal(keys, PURPOSE)
         self._now = now
 
     def issue(self, *, version: str, shown: Iterable[int], request: RecommendRequest) -> str:

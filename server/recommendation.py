@@ -26,7 +26,7 @@ from server.deadlines import BATCH_PART, Deadline
 from server.live import Live
 from server.page_tokens import PageTokens, refused
 from server.questions import Page, Question, loaded
-from server.sealing import key_of, new_key
+from server.sealing import Keys, keys_of, new_key
 from server.statuses import DeadlinePassed, status_of
 from server.text_encoder import Meanings, TextEncoder
 from server.validation import LONGEST_QUERY, check
@@ -35,7 +35,7 @@ from server.validation import LONGEST_QUERY, check
 class Recommendations(RecommendationServiceServicer):
     """Answers from whatever ``live`` holds; ``clock`` says what "now" is for requests that name no time.
 
-    key: what tokens are sealed with, one of its own when there is none · now: the time in epoch seconds for tokens ·
+    keys: what tokens are sealed with, one of its own when there is none · now: the time in epoch seconds for tokens ·
     costs: what stages have cost so far, by which deadlines are kept · encoder: of the texts of searches, None is none.
     """
 
@@ -44,18 +44,18 @@ class Recommendations(RecommendationServiceServicer):
         live: Live,
         clock: Clock,
         *,
-        key: bytes | None = None,
+        keys: Keys = (),
         now: Callable[[], int] = wall_time,
         costs: Costs | None = None,
         encoder: TextEncoder | None = None,
     ) -> None:
-        key = key or key_of(new_key())
+        keys = keys or keys_of(new_key())
         self._live = live
         self._clock = clock
         self._costs = costs or Costs()
         self._encoder = encoder or TextEncoder(None)
-        self._pages = PageTokens(key, now)
-        self._attributions = Attributions(key, now)
+        self._pages = PageTokens(keys, now)
+        self._attributions = Attributions(keys, now)
 
     @rpc
     def Recommend(self, request: RecommendRequest, call: Call) -> RecommendResponse:

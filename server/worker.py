@@ -38,7 +38,7 @@ from server.live import Live
 from server.log import configure
 from server.recommendation import Recommendations
 from server.reread import Reread
-from server.sealing import key_of
+from server.sealing import keys_of
 from server.settings import Settings
 from server.snapshots import Snapshots
 from server.text_encoder import TextEncoder
@@ -129,9 +129,9 @@ class Worker:
 
     def _add_services(self) -> None:
         token_key = self._settings.token_key
-        key = key_of(key_text(token_key)) if token_key else None
+        keys = keys_of(key_text(token_key)) if token_key else ()
         encoder = TextEncoder(self._settings.encoder or None)
-        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock], key=key, encoder=encoder)
+        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock], keys=keys, encoder=encoder)
         recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
         snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher))
         snapshot_grpc.add_SnapshotServiceServicer_to_server(snapshots, self._server)

@@ -12,7 +12,7 @@ from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from server.attribution import LONGEST_ATTRIBUTION_TOKEN, Attribution, Attributions
 from server.page_tokens import PageTokens
-from server.sealing import key_of
+from server.sealing import keys_of
 
 KEY = "5eed" * 16
 VERSION = "20261124T183237Z-149f3bdbb567"
@@ -25,7 +25,7 @@ def issued(attributions: Attributions, serving_config: str = "home") -> str:
 
 
 def test_an_answers_token_names_it_and_no_user_over_the_wire(snapshots: Path, listen: Callable[..., str]) -> None:
-    attributions = Attributions(key_of(KEY), lambda: 0)
+    attributions = Attributions(keys_of(KEY), lambda: 0)
     with grpc.insecure_channel(listen(snapshots, token_key=KEY)) as channel:
         stub = RecommendationServiceStub(channel)
         request = pb.RecommendRequest(user_id="user-03", serving_config="discover")
@@ -46,7 +46,7 @@ def test_an_answers_token_names_it_and_no_user_over_the_wire(snapshots: Path, li
 
 def test_the_time_is_the_clocks_and_a_token_stays_good_however_old() -> None:
     at = [1_000]
-    attributions = Attributions(key_of(KEY), lambda: at[0])
+    attributions = Attributions(keys_of(KEY), lambda: at[0])
     token = issued(attributions)
     at[0] += 10**9
 
@@ -56,10 +56,10 @@ def test_the_time_is_the_clocks_and_a_token_stays_good_however_old() -> None:
 
 
 def test_forged_changed_and_foreign_ones_are_told_apart() -> None:
-    attributions = Attributions(key_of(KEY), lambda: 0)
+    attributions = Attributions(keys_of(KEY), lambda: 0)
     token = issued(attributions)
-    stranger = issued(Attributions(bytes(32), lambda: 0))
-    page = PageTokens(key_of(KEY), lambda: 0).issue(version=VERSION, shown=[1], request=pb.RecommendRequest())
+    stranger = issued(Attributions((bytes(32),), lambda: 0))
+    page = PageTokens(keys_of(KEY), lambda: 0).issue(version=VERSION, shown=[1], request=pb.RecommendRequest())
 
     assert attributions.opened(token) is not None
     for forged in ("", "x", token[:-1], token.swapcase(), stranger, page):
@@ -67,6 +67,6 @@ def test_forged_changed_and_foreign_ones_are_told_apart() -> None:
 
 
 def test_the_longest_name_of_a_serving_config_fits() -> None:
-    attributions = Attributions(key_of(KEY), lambda: 2**40)
+    attributions = Attributions(keys_of(KEY), lambda: 2**40)
 
     assert len(issued(attributions, "🛒" * 128)) <= LONGEST_ATTRIBUTION_TOKEN

@@ -93,6 +93,15 @@ def test_a_search_lists_what_fits_and_says_what_it_went_without(
     assert "looking for" in text
 
 
+def test_variety_can_be_asked_for(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, varied = (
+        shown(capsys, target, "similar", "1-i03", "--ids", "--explain", "--diversity", share) for share in ("0", "1")
+    )
+
+    assert "diversity" not in plain
+    assert varied.startswith("similar to 1-i03\n10 results")
+
+
 @pytest.mark.parametrize(("words", "n_items"), [(["recommend", "user-03", *AT], 59), (["similar", "1-i03"], 58)])
 def test_all_pages_are_one_list(
     target: str, capsys: pytest.CaptureFixture[str], words: list[str], n_items: int

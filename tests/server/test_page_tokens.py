@@ -27,7 +27,7 @@ from server.page_tokens import (
 )
 from server.sealing import Seal
 
-KEY = bytes(range(32))
+KEYS = (bytes(range(32)),)
 VERSION = "20261124T183237Z-149f3bdbb567"
 LIST: dict[str, Any] = {
     "user_id": "user-03",
@@ -51,12 +51,12 @@ class Clock:
 
 
 def token_of(clock: Clock, **values: Any) -> str:
-    return PageTokens(KEY, clock).issue(version=VERSION, shown=SHOWN, request=RecommendRequest(**{**LIST, **values}))
+    return PageTokens(KEYS, clock).issue(version=VERSION, shown=SHOWN, request=RecommendRequest(**{**LIST, **values}))
 
 
 def opened(**values: Any) -> Continuation:
     clock = Clock()
-    return PageTokens(KEY, clock).opened(token_of(clock, **values))
+    return PageTokens(KEYS, clock).opened(token_of(clock, **values))
 
 
 def refusal(continuation: Continuation, **arguments: Any) -> str:
@@ -77,11 +77,11 @@ def test_it_is_good_for_half_an_hour_and_not_a_second_longer() -> None:
     clock = Clock()
     token = token_of(clock)
     clock.time += LIFETIME_S
-    assert PageTokens(KEY, clock).opened(token).age_s == LIFETIME_S == 1800
+    assert PageTokens(KEYS, clock).opened(token).age_s == LIFETIME_S == 1800
 
     clock.time += 1
     with pytest.raises(InvalidRequest) as raised:
-        PageTokens(KEY, clock).opened(token)
+        PageTokens(KEYS, clock).opened(token)
     assert str(raised.value) == "page_token is 1801 s old and good for 1800 s: begin the list again"
 
 
@@ -90,7 +90,7 @@ def test_a_server_whose_clock_is_behind_takes_it() -> None:
     token = token_of(clock)
     clock.time -= 90
 
-    assert PageTokens(KEY, clock).opened(token).age_s == -90
+    assert PageTokens(KEYS, clock).opened(token).age_s == -90
 
 
 @pytest.mark.parametrize("n_excluded", [0, 1, 30, 100, 200, 400, 1000])
@@ -100,7 +100,7 @@ def test_it_is_bounded_whatever_the_arguments_are(n_excluded: int) -> None:
 
     assert len(token) <= LONGEST_PAGE_TOKEN
     assert b"user-03" not in base64.urlsafe_b64decode(token)
-    is_carried = PageTokens(KEY, clock).opened(token).digest == ""
+    is_carried = PageTokens(KEYS, clock).opened(token).digest == ""
     body = zlib.compress(RecommendRequest(**{**LIST, "exclude_item_ids": MANY[:n_excluded]}).SerializeToString())
     assert is_carried == (len(body) <= MOST_CARRIED)
     assert is_carried == (n_excluded <= 200)
@@ -112,7 +112,7 @@ def test_the_largest_arguments_that_are_carried_fit() -> None:
     head = json.dumps(["v" * 64, 2**40, "f" * 64, len(numbers)]).encode()
 
     assert 3000 < len(numbers) <= 3300
-    assert len(Seal(KEY, PURPOSE).sealed(head + b"\n" + numbers + b"x" * MOST_CARRIED)) <= LONGEST_PAGE_TOKEN
+    assert len(Seal(KEYS, PURPOSE).sealed(head + b"\n" + numbers + b"x" * MOST_CARRIED)) <= LONGEST_PAGE_TOKEN
     assert len(token_of(Clock())) < 400
 
 

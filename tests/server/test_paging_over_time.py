@@ -41,7 +41,7 @@ class Host:
         self.live = Live(NoSnapshot())
         self.time = 1_000_000
         self._server = grpc.server(ThreadPoolExecutor(1))
-        servicer = Recommendations(self.live, CLOCKS["now"], key=key, now=lambda: self.time)
+        servicer = Recommendations(self.live, CLOCKS["now"], keys=(key,), now=lambda: self.time)
         add_RecommendationServiceServicer_to_server(servicer, self._server)
         self._channel = grpc.insecure_channel(f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}")
         self._server.start()

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import InputError
-from server.sealing import Seal, key_of, new_key
+from server.sealing import Seal, keys_of, new_key
 
 KEY = bytes(range(32))
-SEAL = Seal(KEY, "purpose 1")
+SEAL = Seal((KEY,), "purpose 1")
 
 
 @given(st.binary(max_size=300))
@@ -24,7 +24,7 @@ def test_what_was_sealed_opens_and_its_length_is_known(payload: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [Seal(bytes(32), "purpose 1"), Seal(KEY, "purpose 2"), Seal(KEY + b"\1", "purpose 1")]
+    "other", [Seal((bytes(32),), "purpose 1"), Seal((KEY,), "purpose 2"), Seal((KEY + b"\1",), "purpose 1")]
 )
 def test_another_key_or_purpose_opens_nothing(other: Seal) -> None:
     assert other.opened(SEAL.sealed(b"x")) is None
@@ -56,12 +56,32 @@ def test_no_two_tokens_are_equal_and_none_shows_its_payload() -> None:
 
 
 def test_a_key_is_64_hex_digits_or_more_and_never_quoted() -> None:
-    assert key_of(KEY.hex() + "\n") == KEY
-    assert len(key_of(new_key())) == 32
+    assert keys_of(KEY.hex() + "\n") == (KEY,)
+    assert keys_of(f"\n{KEY.hex()}\r\n {bytes(40).hex()} \n") == (KEY, bytes(40))
+    assert len(keys_of(new_key())[0]) == 32
     assert new_key() != new_key()
-    for text in ("", "c0ffee", "c0ffee" * 10 + "zzzz", "a" * 65):
+    for text in ("", " \n", KEY.hex() + "\nc0ffee", "c0ffee", "c0ffee" * 10 + "zzzz", "a" * 65):
         with pytest.raises(InputError) as raised:
-            key_of(text)
+            keys_of(text)
         assert str(raised.value) == (
-            "the key of --token-key must be at least 64 hex digits: openssl rand -hex 32 makes one"
+            "the key of --token-key must be lines of at least 64 hex digits, one a key: openssl rand -hex 32 makes one"
         )
+
+
+def test_a_new_key_seals_and_the_old_one_still_opens_until_it_is_gone() -> None:
+    old, new = (KEY,), (bytes(range(32, 64)),)
+    before = Seal(old, "purpose 1").sealed(b"list")
+    # First both can be opened everywhere, then the new one seals, then the old one goes.
+    ready, turned, done = (Seal(keys, "purpose 1") for keys in (old + new, new + old, new))
+
+    assert ready.opened(before) == turned.opened(before) == b"list"
+    assert done.opened(before) is None
+    for seal in (ready, turned):
+        assert seal.opened(ready.sealed(b"ready")) == b"ready"
+        assert seal.opened(turned.sealed(b"turned")) == b"turned"
+    assert done.opened(turned.sealed(b"turned")) == b"turned"
+
+
+def test_a_seal_without_a_key_is_none() -> None:
+    with pytest.raises(ValueError, match="needs a key"):
+        Seal((), "purpose 1")

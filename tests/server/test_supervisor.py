@@ -145,7 +145,7 @@ def test_the_key_of_tokens_is_read_before_anything_starts(run: Callable[..., Ser
 
     assert server.process.wait(PATIENCE_S) == 2
     said = server.errors.read_text()
-    assert "the key of --token-key must be at least 64 hex digits" in said
+    assert "the key of --token-key must be lines of at least 64 hex digits" in said
     assert "c0ffee" not in said
 
 

@@ -14,7 +14,7 @@ from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from server.clock import wall_time
 from server.page_tokens import LIFETIME_S, PageTokens
-from server.sealing import key_of, new_key
+from server.sealing import keys_of, new_key
 
 from .paged import AT, ids
 from .readme_rows import ROWS, Row
@@ -171,7 +171,7 @@ def test_a_wrong_page_token(
         "forged": pb.RecommendRequest(page_token="A" + token[1:] if token[0] != "A" else "B" + token[1:]),
         "cut": pb.RecommendRequest(page_token=token[:-5]),
         "another key": pb.RecommendRequest(
-            page_token=PageTokens(key_of(new_key()), wall_time).issue(version="v", shown=[1], request=asked())
+            page_token=PageTokens(keys_of(new_key()), wall_time).issue(version="v", shown=[1], request=asked())
         ),
         "other arguments": asked(page_token=token, serving_config="discover"),
     }
