@@ -88,8 +88,9 @@ $(PEERS_READY): tests/benchmarks/peers.txt
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/peers.txt
 	@touch $@
 
-bench-filters: setup  ## search under filters beside search without, in an index of a million; writes bench/filters.json
+bench-filters: setup  ## under filters beside without, a million items: search, whole answers; writes bench/filter*.json
 	@$(BIN)/python tests/benchmarks/bench_filters.py
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_filtered_answers.py
 
 bench-hostile: setup  ## 20,000 hostile requests: unfair answers, the slowest, growth of memory; writes bench/hostile.json
 	@$(BIN)/python -m tests.benchmarks.bench_hostile $(DEMO)/snapshots --json bench/hostile.json
