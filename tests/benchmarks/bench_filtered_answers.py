@@ -4,8 +4,8 @@
 
 Every item has a text of its own near a plane of 16 dimensions, every user a history near one point of it. The filter is
 on the price, so the whole way is taken: its text is compiled, every source searches within it. Processor time, the two
-kinds in turns. Exit code 1 when a page is not full, when the content source finds less than .98 of what exact search finds
-among the items that pass, or when the median answer takes more than three times as long as without a filter.
+kinds in turns. Exit code 1 when a page is not full, when the content source finds less than .98 of what exact search
+finds among the items that pass, or when the median answer takes more than three times as long as without a filter.
 """
 
 from __future__ import annotations
