@@ -22,7 +22,7 @@ from index.stage_keys import code_digest
 from index.worth import Worth, source_of
 from recsys.decay import DAY_S
 from recsys.errors import SnapshotCorrupt
-from recsys.fusion import Fusion
+from recsys.fusion import SOURCE, Fusion
 from recsys.snapshot.canonical import canonical, parsed
 
 # Of the data's time, not of the clock's.
@@ -140,6 +140,8 @@ class Selection:
             )
             for name, one in values["verdicts"].items()
         }
+        followed = {name: one.contender.fusion for name, one in verdicts.items()}
+        followers = {fusion.source: name for name, fusion in followed.items() if fusion.kind == SOURCE}
         policies = {
             name: PolicyWeights(one["diversity"], one["spread"], tuple(Tried(**tried) for tried in one["tried"]))
             for name, one in values["policies"].items()
@@ -148,7 +150,10 @@ class Selection:
             shop=Shop(**(shop | {"facts": ShopFacts.from_json(shop["facts"])})),
             fitting=FitSettings.from_json(values["fitting"]),
             verdicts=verdicts,
-            worths=tuple(Worth(**worth) for worth in values["worths"]),
+            # Who follows a source stands in the verdicts; selections of before that was asked for do not have it here.
+            worths=tuple(
+                Worth(**{**worth, "follower": followers.get(worth["source"], "")}) for worth in values["worths"]
+            ),
             policies=policies,
             names=tuple(values["names"]),
         )

@@ -16,6 +16,7 @@ from recsys.arrays import Bool
 from recsys.ask import Ask, resolve
 from recsys.evaluation.metrics import per_user
 from recsys.evaluation.truth import Truth
+from recsys.fusion import SOURCE
 from recsys.model import Snapshot
 from recsys.ranker import Ranker
 from recsys.snapshot.choices import SourceChoice
@@ -36,24 +37,28 @@ LEAST_GAIN = 0.001
 @dataclass(frozen=True, slots=True)
 class Worth:
     """gains: task -> NDCG@10 with all sources minus that without this one, its columns and its own candidates ·
-    relative: the largest gain as a share of the task's NDCG@10 · cost_ms: of retrieving and scoring for one query.
+    relative: the largest gain as a share of the task's NDCG@10 · cost_ms: of retrieving and scoring for one query ·
+    follower: the ranker whose order is this source's own, "" for none.
     """
 
     source: str
     gains: Mapping[str, float]
     relative: float
     cost_ms: float
+    follower: str = ""
 
     @property
     def pays(self) -> bool:
         """Whether it stays."""
-        return self.source in KEPT or self.relative >= LEAST_GAIN
+        return self.source in KEPT or bool(self.follower) or self.relative >= LEAST_GAIN
 
     @property
     def why(self) -> str:
         """Why it stays or does not, as the end of a sentence about it."""
         if self.source in KEPT:
             return "pages are filled with it, features made of it or new items shown by it, whatever it wins"
+        if self.follower and self.relative < LEAST_GAIN:
+            return f"{self.follower} are ordered by it, whatever it wins elsewhere"
         if self.pays:
             return f"wins {100 * self.relative:.2f} % of NDCG@10"
         won = f"wins {100 * self.relative:.2f} % of NDCG@10" if self.relative > 0 else "wins nothing"
@@ -75,6 +80,8 @@ def worths(
     leave out.
     """
     costs = _costs_ms(snapshot, newest)
+    # Without its source such a ranker could not answer; newcomers may be too few in the sample to show it as a gain.
+    followers = {one.contender.fusion.source: one.head.name for one in chosen if one.contender.fusion.kind == SOURCE}
     with_all: dict[str, float] = {}
     gains: dict[str, dict[str, float]] = {name: {} for name in costs}
     for one in chosen:
@@ -101,6 +108,7 @@ def worths(
             gains[name],
             max((gain / with_all[task] for task, gain in gains[name].items() if with_all[task] > 0), default=0.0),
             costs[name],
+            followers.get(name, ""),
         )
         for name in costs
     )

@@ -29,7 +29,7 @@ SELECTION = Selection(
         "home": Verdict(Contender(Fusion(STACKED, WEIGHED), SMALL), "it is best", 0.4),
         "discover": Verdict(Contender(Fusion(SOURCE, source="ease"), None), "it is best", 0.05),
     },
-    worths=(Worth("ease", {"all": 0.1}, 0.25, 1.0), Worth("next", {"all": 1e-9}, 1e-8, 2.0)),
+    worths=(Worth("ease", {"all": 0.1}, 0.25, 1.0, "discover"), Worth("next", {"all": 1e-9}, 1e-8, 2.0)),
     policies={"home": PolicyWeights(0.0, 0.1, (Tried(0.0, 0.1, 0.4, 17),))},
     names=("ease_rank", "next_rank", "next_score", "own_count"),
 )
@@ -105,6 +105,8 @@ def test_only_so_many_are_kept(selections: Selections) -> None:
 
 
 def test_linear_is_a_kind_that_comes_back_too(selections: Selections) -> None:
-    linear = replace(SELECTION, verdicts={"home": Verdict(Contender(Fusion(LINEAR, WEIGHED), None), "so", 0.1)})
+    linear = replace(
+        SELECTION, worths=(), verdicts={"home": Verdict(Contender(Fusion(LINEAR, WEIGHED), None), "so", 0.1)}
+    )
     selections.keep(linear)
     assert selections.fitting(SHOP)[0] == linear

@@ -11,7 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from index.heads import NEWCOMERS, Head
+from index.selection import Chosen, Contender, choose
+from index.worth import KEPT
 from recsys.ask import Ask
+from recsys.fusion import SOURCE, Fusion
 from recsys.model import Snapshot
 from recsys.snapshot.manifest import Manifest
 from recsys.snapshot.store import SnapshotStore
@@ -66,6 +70,26 @@ def test_newcomers_have_an_order_of_their_own_which_the_manifest_tells(
     changed = {name for name in {**manifest.files, **repeated.files} if manifest.files[name] != repeated.files[name]}
     assert changed <= {"report.json"}
     assert again.pipeline.fusions["newcomers"] == snapshot.pipeline.fusions["newcomers"]
+
+
+def test_a_source_whose_order_newcomers_have_stays_although_it_wins_nothing_for_others(
+    rebuilt: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chosen(head: Head, *arguments: Any, **options: Any) -> Chosen:
+        if head is NEWCOMERS:
+            options["only"] = Contender(Fusion(SOURCE, source="trending"), None)
+        return choose(head, *arguments, **options)
+
+    monkeypatch.setattr("index.select_or_reuse.LEAST_NEWCOMERS", 10)
+    monkeypatch.setattr("index.select_or_reuse.choose", chosen)
+    monkeypatch.setattr("index.worth.LEAST_GAIN", 9.0)
+    for _ in range(2):  # chosen, and read from what was kept
+        snapshot, manifest, _ = rebuilt()
+        assert snapshot.pipeline.fusions["newcomers"].source == "trending"
+        whys = {choice.source: choice.why for choice in manifest.source_choices if choice.kept}
+        assert whys["trending"] == "newcomers are ordered by it, whatever it wins elsewhere"
+        assert not whys.keys() - {"trending", *KEPT}
+        assert len(snapshot.recommend(Ask(at=snapshot.last_event_at + 1, limit=5)).slate) == 5
 
 
 def test_too_few_newcomers_are_ordered_like_everyone_and_that_is_said(

@@ -67,6 +67,7 @@ def test_a_source_pays_by_what_it_wins_and_some_always_stay() -> None:
     assert not Worth("next", {}, LEAST_GAIN / 2, cost_ms=0.0).pays
     assert Worth("next", {}, LEAST_GAIN, cost_ms=99.0).pays
     assert Worth("popular", {}, -1.0, cost_ms=99.0).pays
+    assert Worth("trending", {}, -1.0, cost_ms=99.0, follower="newcomers").pays
 
 
 def test_the_manifest_is_told_why_a_source_stays_or_goes() -> None:
@@ -76,6 +77,8 @@ def test_the_manifest_is_told_why_a_source_stays_or_goes() -> None:
         "wins 0.04 % of NDCG@10, 0.1 % are asked",
         "wins nothing, 0.1 % are asked",
     ]
+    followed = [Worth("trending", {}, relative, 1.0, "newcomers").choice.why for relative in (0.05, -0.1)]
+    assert followed == ["wins 5.00 % of NDCG@10", "newcomers are ordered by it, whatever it wins elsewhere"]
     choice = Worth("popular", {"all": -0.1234567}, -1.0, 0.12345).choice
     assert choice.why.endswith("whatever it wins")
     assert (choice.gains, choice.cost_ms, choice.kept) == ({"all": -0.123457}, 0.123, True)
