@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Float64, Int32, Int64
+from recsys.arrays import Bool, Float32, Float64, Int32
 from recsys.lexical import WordIndex
 from recsys.query import EMPTY_HITS, Hits
-from recsys.ranker import RANK_CONSTANT
 from recsys.sources.content import Content, nearest
 
 RELEVANCE = "relevance"
 # Hits of each of the two lists. Never deeper for a longer page: it would begin differently.
 DEPTH = 200
+# Of the last: its logarithm counts.
+LEAST_SHARE = 0.001
 
 
 def relevant(
@@ -20,32 +21,37 @@ def relevant(
 ) -> Hits:
     """At most 2 ``k`` items of ``allowed`` (n_items,), most relevant to ``text`` first.
 
-    Scores are sums of 1 / (60 + rank), rank from 1 and shared by equals: the two lists, ``k`` hits each, are fused as
-    in ``RankFusion``, for BM25 and cosine share no scale, ranks do. An item that both begin with stays first, so what
-    is named is found first, and a need that no product's words say is left to the vectors.
+    Scores are sums of two shares from 0 to 1: of the best BM25, and of the way from the last of the ``k`` nearest cosines
+    to the best one. Shares keep what ranks forget: a word that everything has says little, and texts alike fit alike
+    (Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023). So what is named is found
+    first, and a need that no product's words say is left to the vectors.
 
     vector (d,) float32: ``text`` by the encoder that made the vectors of ``content``; None: words alone answer.
     ValueError when its width is another or it is not finite.
     """
     lists = []
     if words is not None:
-        lists.append(words.search(text, k, allowed))
+        lists.append(_shares(words.search(text, k, allowed), 0.0))
     if content is not None and vector is not None:
         width = content.index.width
         if vector.shape != (width,) or not np.isfinite(vector).all():
             raise ValueError(f"vector must be {width} finite numbers, got shape {vector.shape}")
-        lists.append(nearest(content.texts, content.index, allowed, vector, k))
+        near = nearest(content.texts, content.index, allowed, vector, k)
+        lists.append(_shares(near, float(near.scores[-1]) if len(near) else 0.0))
     if not any(map(len, lists)):
         return EMPTY_HITS
     items, row = np.unique(np.concatenate([hits.items for hits in lists]), return_inverse=True)
-    fused = np.concatenate([1.0 / (RANK_CONSTANT + 1.0 + _places(hits)) for hits in lists])
-    scores = np.bincount(row, weights=fused, minlength=len(items))
+    scores = np.bincount(row, weights=np.concatenate([hits.scores for hits in lists]), minlength=len(items))
     return Hits.best_first(items.astype(np.int32), scores.astype(np.float32), len(items))
 
 
-def _places(hits: Hits) -> Int64:
-    """(k,) places from 0; items of one score share the first one's: variants with the same text fit equally well."""
-    return np.searchsorted(-hits.scores, -hits.scores)
+def _shares(hits: Hits, lowest: float) -> Hits:
+    """The same with shares of the way from ``lowest`` to the best score; all the same where there is no way."""
+    if not len(hits):
+        return hits
+    way = float(hits.scores[0]) - lowest
+    shares = (hits.scores - lowest) / way if way > 0 else np.ones(len(hits))
+    return Hits(hits.items, np.maximum(shares, LEAST_SHARE).astype(np.float32))
 
 
 def relevance_of(hits: Hits, items: Int32) -> tuple[Float32, Float32]:

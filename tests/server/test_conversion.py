@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.recommendation_service_pb2 import (
     EXPLAIN_NONE,
     EXPLAIN_SUMMARY,
@@ -104,6 +105,7 @@ def test_every_other_field_of_similar_items_is_the_one_of_the_same_name() -> Non
         "labels": {"k": "v"},
         "return_items": True,
         "diversity": 0.5,
+        "recent_events": [Event(event_type="view", item_id="c")],
     }
     request = SimilarItemsRequest(**values)
     assert set(values) == set(SimilarItemsRequest.DESCRIPTOR.fields_by_name)

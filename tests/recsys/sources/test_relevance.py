@@ -9,7 +9,7 @@ from recsys.arrays import Float32, frozen
 from recsys.lexical import WordIndex
 from recsys.query import EMPTY_HITS, Hits
 from recsys.sources.content import Content
-from recsys.sources.relevance import relevance_of, relevant, terms
+from recsys.sources.relevance import LEAST_SHARE, relevance_of, relevant, terms
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
 
@@ -53,17 +53,25 @@ def test_vectors_alone_answer_without_words(content: Content) -> None:
     assert relevant(None, content, "diapers", VEGETARIAN, EVERYTHING).items[0] == TOFU
 
 
-def test_scores_are_sums_of_reciprocal_ranks(words: WordIndex, content: Content) -> None:
+def test_scores_are_sums_of_shares(words: WordIndex, content: Content) -> None:
     hits = relevant(words, content, "tofu", VEGETARIAN, EVERYTHING)
-    assert hits.items[:2].tolist() == [TOFU, TEA]
-    assert hits.scores[:2].tolist() == pytest.approx([2 / 61, 1 / 62])
+    # Cosines to the axis are 1, .8, .6, 0 and 0; only tofu says the word.
+    assert hits.items[:3].tolist() == [TOFU, TEA, OAT]
+    assert hits.scores.tolist() == pytest.approx([2.0, 0.8, 0.6, LEAST_SHARE, LEAST_SHARE])
 
 
-def test_variants_with_the_same_text_share_a_rank(content: Content) -> None:
-    words = WordIndex.of(["green tea", "green tea", "tea", "black tea", "green tea", ""])
+def test_texts_alike_fit_alike_and_a_word_that_everything_has_says_little(content: Content) -> None:
+    words = WordIndex.of(["green tea", "green tea", "tea", "black tea", "green tea", "rooibos tea"])
     hits = relevant(words, None, "green tea", None, EVERYTHING)
-    assert hits.items.tolist() == [0, 1, 4, 2, 3]
-    assert hits.scores.tolist() == pytest.approx([1 / 61, 1 / 61, 1 / 61, 1 / 64, 1 / 65])
+    assert hits.items[:3].tolist() == [0, 1, 4]
+    assert hits.scores[:3].tolist() == [1.0, 1.0, 1.0]
+    assert 0 < hits.scores[3:].max() < 0.2
+
+
+def test_hits_that_are_all_the_same_all_fit(content: Content) -> None:
+    allowed = ~EVERYTHING
+    allowed[TOFU] = True
+    assert relevant(None, content, "", VEGETARIAN, allowed).scores.tolist() == [1.0]
 
 
 def test_only_allowed_items_come_and_the_next_best_take_their_places(words: WordIndex, content: Content) -> None:
