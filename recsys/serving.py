@@ -22,7 +22,7 @@ from recsys.policy_settings import (
     check_promotions,
 )
 
-# What each log of relevance to a text weighs against the log-odds that the user takes the item. Of 2 to 16 the one by
+# What each log of relevance to a text weighs against the log-odds that the user takes the item. Of 1 to 12 the one by
 # which made-up queries of a past window found what was then bought, by name and by category, at the best mean
 # reciprocal rank (tests/benchmarks/search_relevance.py, Complete Journey). A larger one is better for names, a smaller
 # for needs.

@@ -21,10 +21,10 @@ def relevant(
 ) -> Hits:
     """At most 2 ``k`` items of ``allowed`` (n_items,), most relevant to ``text`` first.
 
-    Scores are sums of two shares from 0 to 1: of the best BM25, and of the way from the last of the ``k`` nearest cosines
-    to the best one. Shares keep what ranks forget: a word that everything has says little, and texts alike fit alike
-    (Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023). So what is named is found
-    first, and a need that no product's words say is left to the vectors.
+    Scores are sums of two shares from 0 to 1: of the best BM25, and of the way from the last of the ``k`` nearest
+    cosines to the best one. Shares keep what ranks forget: a word that everything has says little, and texts alike fit
+    alike (Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023). So what is named is
+    found first, and a need that no product's words say is left to the vectors.
 
     vector (d,) float32: ``text`` by the encoder that made the vectors of ``content``; None: words alone answer.
     ValueError when its width is another or it is not finite.
