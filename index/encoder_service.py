@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -108,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check_address(address: str, *, insecure: bool) -> None:
     if address.startswith("unix:"):
+        _check_socket(address.removeprefix("unix:"))
         return
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
@@ -117,6 +119,20 @@ def _check_address(address: str, *, insecure: bool) -> None:
             f"--address must be a loopback address or unix:PATH, got {host!r}; --insecure serves whoever can reach it "
             "all the same: it speaks plain text and knows no tokens"
         )
+
+
+def _check_socket(path: str) -> None:
+    """gRPC would take a socket's file away from whoever listens on it."""
+    if not path:
+        raise InputError("--address unix: lacks the path of a socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return  # nobody has it, or nobody any more
+        except OSError as error:
+            raise InputError(f"--address unix:{path} cannot be listened on: {error.strerror or error}") from error
+    raise InputError(f"--address unix:{path} is in use: another process listens there")
 
 
 def _is_loopback(host: str) -> bool:

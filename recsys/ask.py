@@ -149,7 +149,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         allowed = rules.allowed
         if filling is not None:
             filling = _mask(known.relevant(ask.text, ask.vector, filling).items, len(filling))
-        if not len(relevant):
+        if not len(relevant) and (filling is None or not filling.any()):
             warnings.append("nothing that may be shown has a word of the query or is near it in meaning")
     limit = ask.limit or config.page_size
     limit = min(limit, MOST_DIVIDED) if ask.divide_scores else limit

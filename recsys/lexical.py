@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,13 +27,13 @@ _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 
 
 def words_of(text: str) -> list[str]:
-    """The distinct words of ``text`` without differences of case, in the order in which they come first.
+    """The distinct words of ``text`` without differences of case and width, in the order in which they come first.
 
     A run of Chinese or Japanese characters gives each of them and each pair of neighbours: pairs stand in for words,
     which no space tells apart.
     """
     words: list[str] = []
-    for run in _RUNS.findall(text.casefold()):
+    for run in _RUNS.findall(unicodedata.normalize("NFKC", text).casefold()):
         if _IS_UNSPACED.match(run):
             words += [*run, *(run[place : place + 2] for place in range(len(run) - 1))]
         elif len(run) <= LONGEST_WORD:

@@ -19,12 +19,13 @@ SEARCH = "search"
 
 @dataclass(frozen=True, slots=True)
 class RecentEvent:
-    """time: epoch seconds, None = just now · value: of a rating, None unknown."""
+    """time: epoch seconds, None = just now · value: of a rating, None unknown · event_id: of one event alone, "" none."""
 
     item_id: str
     event_type: str
     time: int | None = None
     value: float | None = None
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,11 @@ class Recent:
 def with_recent(history: History, events: Sequence[RecentEvent], items: IdMap, rules: EventRules, at: int) -> Recent:
     """``history`` and those of ``events`` that happened before ``at`` (epoch seconds), newest first.
 
-    Searches name no item and are left aside, and so are events of types that have no weight.
+    Searches name no item and are left aside, and so are events of types that have no weight. Of events with one
+    event_id the first counts.
     """
-    of_items = [event for event in events if event.event_type != SEARCH]
+    single = {event.event_id or position: event for position, event in reversed(list(enumerate(events)))}
+    of_items = [event for event in reversed(single.values()) if event.event_type != SEARCH]
     if not of_items:
         return Recent(history)
     numbers = items.numbers([event.item_id for event in of_items]).tolist()

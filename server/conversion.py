@@ -98,6 +98,7 @@ def _recent(event: Event) -> RecentEvent:
         event.event_type,
         seconds_of(event.timestamp) if event.HasField("timestamp") else None,
         event.value if event.HasField("value") else None,
+        event.event_id,
     )
 
 

@@ -211,8 +211,11 @@ def _address(name: str, value: str) -> tuple[str, int]:
 
 
 def _encoder(value: str) -> str:
-    if value and not value.startswith("unix:"):
-        _address("--encoder", value)
+    if value.startswith("unix:"):
+        if value == "unix:":
+            raise InputError("--encoder unix: lacks the path of a socket")
+    elif value and _address("--encoder", value)[1] == 0:
+        raise InputError(f"--encoder must have the port that the encoder listens on, got {value!r}")
     return value
 
 

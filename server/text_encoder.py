@@ -23,6 +23,8 @@ LONGEST_WAIT_S = 1.0
 SHARE_OF_DEADLINE = 0.5
 # After a failure nobody waits for it for so long: an encoder that hangs must not hold the threads of all searches.
 REST_S = 5.0
+# Without it gRPC tries an encoder that was away for long every two minutes only.
+_RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
 # 6 MB of 384 numbers each: pages of one list, and what many look for.
 MOST_REMEMBERED = 4096
 NOT_CONFIGURED, UNAVAILABLE, OTHER_MODEL = "encoder:not_configured", "encoder:unavailable", "encoder:other_model"
@@ -47,7 +49,7 @@ class TextEncoder:
     """
 
     def __init__(self, address: str | None, clock: Callable[[], float] = monotonic) -> None:
-        channel = grpc.insecure_channel(address) if address else None
+        channel = grpc.insecure_channel(address, options=_RECONNECT) if address else None
         self._stub = EncoderServiceStub(channel) if channel is not None else None
         self._clock = clock
         self._rests_until = -np.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Float64, Int32
-from recsys.lexical import WordIndex
+from recsys.lexical import WordIndex, words_of
 from recsys.query import EMPTY_HITS, Hits
 from recsys.sources.content import Content, nearest
 
@@ -26,9 +26,12 @@ def relevant(
     alike (Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023). So what is named is
     found first, and a need that no product's words say is left to the vectors.
 
-    vector (d,) float32: ``text`` by the encoder that made the vectors of ``content``; None: words alone answer.
+    Nothing for a text without a word. vector (d,) float32: ``text`` by the encoder that made the vectors of
+    ``content``; None: words alone answer.
     ValueError when its width is another or it is not finite.
     """
+    if not words_of(text):
+        return EMPTY_HITS  # punctuation has a vector too, which is near to anything
     lists = []
     if words is not None:
         lists.append(_shares(words.search(text, k, allowed), 0.0))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -76,9 +78,26 @@ def test_a_port_that_is_taken_is_one_sentence() -> None:
     server.stop(None).wait()
 
 
+def test_a_socket_that_somebody_listens_on_is_left_to_them_and_one_left_behind_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"unix:{tmp_path}/encoder"
+    server, _, _ = serve(Lengths(), address)
+    assert main(["--address", address, "--model", "/no/such/model"]) == 2
+    assert capsys.readouterr().err == f"recsys-encoder: --address {address} is in use: another process listens there\n"
+    with grpc.insecure_channel(address) as channel:
+        assert encoded(channel, ["abc"]) == [[3, 1]]
+    server.stop(None).wait()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(f"{tmp_path}/left")
+    assert main(["--address", f"unix:{tmp_path}/left", "--model", "/no/such/model"]) == 2
+    assert "the text encoder '/no/such/model' cannot be loaded" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--address", "unix:"], "--address unix: lacks the path of a socket"),
         (["--address", "nowhere"], "--address must be HOST:PORT with a port of 0 to 65535, or unix:PATH"),
         (["--address", "127.0.0.1:99999"], "--address must be HOST:PORT"),
         (["--address", "0.0.0.0:0"], "--address must be a loopback address or unix:PATH, got '0.0.0.0'"),

@@ -22,7 +22,7 @@ def index() -> WordIndex:
 
 
 def test_words_have_no_case_no_punctuation_and_no_repeats() -> None:
-    assert words_of("Whole-Milk, 2% MILK") == ["whole", "milk", "2"]
+    assert words_of("Whole-Milk, 2% MILK ＭＩＬＫ") == ["whole", "milk", "2"]
 
 
 def test_chinese_gives_characters_and_pairs_of_neighbours_beside_words_of_other_scripts() -> None:

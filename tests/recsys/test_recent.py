@@ -93,6 +93,14 @@ def test_what_cannot_count_is_told_and_leaves_the_rest() -> None:
     assert recent.unknown_types == ("haggle",)
 
 
+def test_an_event_that_comes_twice_counts_once_and_as_it_came_first() -> None:
+    once = RecentEvent("i04", "purchase", NOW - 5, event_id="e")
+    again = RecentEvent("i05", "purchase", NOW - 9, event_id="e")
+    other = RecentEvent("i04", "purchase", NOW - 5)
+    assert resolved(once, again).query.history.items.tolist() == [4, 1, 2]
+    assert resolved(once, other, other).query.history.items.tolist() == [4, 4, 4, 1, 2]
+
+
 def test_without_anything_that_counts_the_history_is_the_very_same() -> None:
     history = history_of([(1, 5.0)])
     items = world(EVENTS).catalogue.items

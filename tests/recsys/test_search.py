@@ -76,6 +76,8 @@ def test_rules_hold_as_in_every_list(shop: Snapshot) -> None:
     loose = asked(shop, "milk", filter='title:"whole"', strict_filtering=False)
     assert shown(loose)[0] == WHOLE
     assert set(shown(loose)) == {OAT, WHOLE, CHOCOLATE, GOAT}
+    ask = Ask(at=NOW, serving_config="search", text="milk", filter='title:"tofu"', strict_filtering=False)
+    assert resolve(ask, shop).warnings == ()
     assert loose.warnings == ("only 1 items pass the filter: the last 3 of 4 are popular and ignore it",)
 
 

@@ -52,6 +52,8 @@ def test_an_encoder_and_a_longest_wait_are_off_unless_given() -> None:
         ([*NEEDED, "--reflection", "yes"], "--reflection must be on or off, got 'yes'"),
         ([*NEEDED, "--longest-wait-ms", "-1"], "--longest-wait-ms must be 0 to 60000 milliseconds, or off, got '-1'"),
         ([*NEEDED, "--longest-wait-ms", "x"], "--longest-wait-ms must be 0 to 60000 milliseconds, or off, got 'x'"),
+        ([*NEEDED, "--encoder", "unix:"], "--encoder unix: lacks the path of a socket"),
+        ([*NEEDED, "--encoder", "a:0"], "--encoder must have the port that the encoder listens on, got 'a:0'"),
         ([*NEEDED, "--encoder", "50061"], "--encoder must be HOST:PORT with a port of 0 to 65535, got '50061'"),
         ([*NEEDED, "--poll-s", "nan"], "--poll-s must be 0.05 to 86400 seconds, got 'nan'"),
     ],

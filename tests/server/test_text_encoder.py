@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 import grpc
 import numpy as np
@@ -124,6 +124,23 @@ def test_after_a_failure_it_rests_and_then_is_asked_again(shop: Snapshot) -> Non
         clock.s += REST_S
         encoder.meanings(["shelf 1"], shop, None)
         assert calls == [1, 1]
+
+
+def test_an_encoder_that_was_away_is_found_again_within_seconds(shop: Snapshot, tmp_path: Path) -> None:
+    clock = StandingClock()
+    address = f"unix:{tmp_path}/encoder"
+    encoder = TextEncoder(address, clock)
+    started = perf_counter()
+    while perf_counter() - started < 6.0:  # long enough for gRPC's own pauses to have grown
+        assert encoder.meanings(["shelf 1"], shop, None).degraded == UNAVAILABLE
+        clock.s += REST_S
+        sleep(0.2)
+    with running(ToyEncoder(), address):
+        back = perf_counter()
+        while not encoder.meanings(["shelf 1"], shop, None).vectors:
+            clock.s += REST_S
+            sleep(0.1)
+            assert perf_counter() - back < 4.0
 
 
 def test_a_caller_in_a_hurry_waits_for_half_of_its_time_and_does_not_make_others_do_without(shop: Snapshot) -> None:

@@ -71,7 +71,7 @@ def test_texts_alike_fit_alike_and_a_word_that_everything_has_says_little(conten
 def test_hits_that_are_all_the_same_all_fit(content: Content) -> None:
     allowed = ~EVERYTHING
     allowed[TOFU] = True
-    assert relevant(None, content, "", VEGETARIAN, allowed).scores.tolist() == [1.0]
+    assert relevant(None, content, "tofu", VEGETARIAN, allowed).scores.tolist() == [1.0]
 
 
 def test_only_allowed_items_come_and_the_next_best_take_their_places(words: WordIndex, content: Content) -> None:
@@ -79,6 +79,11 @@ def test_only_allowed_items_come_and_the_next_best_take_their_places(words: Word
     allowed[[OAT, TOFU]] = False
     assert relevant(words, content, "milk", VEGETARIAN, allowed, 1).items.tolist() == [MILK, TEA]
     assert not len(relevant(words, content, "milk", VEGETARIAN, ~EVERYTHING))
+
+
+@pytest.mark.parametrize("text", ["", " ", "!!! ???", "\x00"])
+def test_a_text_without_a_word_is_near_to_nothing(words: WordIndex, content: Content, text: str) -> None:
+    assert not len(relevant(words, content, text, VEGETARIAN, EVERYTHING))
 
 
 def test_each_list_gives_so_many(words: WordIndex, content: Content) -> None:
