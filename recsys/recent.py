@@ -19,7 +19,7 @@ SEARCH = "search"
 
 @dataclass(frozen=True, slots=True)
 class RecentEvent:
-    """time: epoch seconds, None = just now · value: of a rating, None unknown · event_id: of one event alone, "" none."""
+    """time: epoch seconds, None = just now · value: of a rating, None unknown · event_id: of one event, "" none."""
 
     item_id: str
     event_type: str
