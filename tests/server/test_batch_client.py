@@ -162,13 +162,18 @@ def test_a_snapshot_replaced_in_the_middle_starts_the_export_again_so_that_one_v
 def test_an_interruption_leaves_nothing_and_is_one_sentence(
     target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    before = signal.getsignal(number)
-    monkeypatch.setattr(Export, "run", lambda *_: (os.kill(os.getpid(), number), signal.pause()))
-    out = tmp_path / "lists.jsonl"
-    assert main(["--target", target, "--users", "all", "--out", str(out)]) == 128 + number
-    assert capsys.readouterr().err == f"recsys-batch: interrupted: {out} was not written\n"
-    assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(number) is before
+    # The tests themselves may run below nohup, or in the background of a shell that ignores Ctrl-C.
+    usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, usual)
+    try:
+        monkeypatch.setattr(Export, "run", lambda *_: (os.kill(os.getpid(), number), signal.pause()))
+        out = tmp_path / "lists.jsonl"
+        assert main(["--target", target, "--users", "all", "--out", str(out)]) == 128 + number
+        assert capsys.readouterr().err == f"recsys-batch: interrupted: {out} was not written\n"
+        assert list(tmp_path.iterdir()) == []
+        assert signal.getsignal(number) is usual
+    finally:
+        signal.signal(number, before)
 
 
 def test_what_is_ignored_stays_ignored(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
