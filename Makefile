@@ -9,7 +9,7 @@ PYTEST_WORKERS ?= 2
 DEMO_PORT ?= 0
 DEMO_USERS ?= 1 718 2471
 DEMO_ITEM ?= 1082185
-DEMO_QUERY ?= "something for a barbecue"
+DEMO_QUERY ?= something for a barbecue
 
 SHELL := /bin/bash
 # What `make bench-quality` measures on, and further flags: make bench-quality QUALITY_DATA=shop QUALITY="--windows 6"
@@ -135,7 +135,7 @@ demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendati
 	echo; $(BIN)/recsys-client recommend $(firstword $(DEMO_USERS)) --serving-config discover --limit 4 --explain \
 		--target "$$target"; \
 	echo; $(BIN)/recsys-client similar $(DEMO_ITEM) --limit 5 --explain --target "$$target"; \
-	echo; $(BIN)/recsys-client search $(DEMO_QUERY) --user $(firstword $(DEMO_USERS)) --limit 5 --explain \
+	echo; $(BIN)/recsys-client search "$(DEMO_QUERY)" --user $(firstword $(DEMO_USERS)) --limit 5 --explain \
 		--target "$$target"; \
 	kill $$server $$encoder; wait $$server $$encoder; trap - EXIT; \
 	printf '%s\n' '' 'The server has been stopped. To ask for more, start it again in one terminal, and the encoder in another' \

@@ -30,6 +30,7 @@ from recsys.decay import DAY_S
 from recsys.errors import FilterError, InvalidRequest, Violation
 from recsys.filters.grammar import parse
 from recsys.recent import SEARCH
+from server.attribution import LONGEST_ATTRIBUTION_TOKEN
 from server.clock import wall_time
 from server.page_tokens import LONGEST_PAGE_TOKEN
 
@@ -37,6 +38,9 @@ LONGEST_ID = 128
 LONGEST_TOKEN = 512
 LONGEST_PLATFORM = 32
 LONGEST_QUERY = 512
+LONGEST_EVENT_ID = 256
+LONGEST_EVENT_TYPE = 64
+LONGEST_CURRENCY_CODE = 8
 LARGEST_BATCH = 256
 MOST_EXCLUDED = 1000
 MOST_CONTEXT = 100
@@ -148,19 +152,19 @@ def _not_far_ahead(field: str, value: Any) -> Iterator[Violation]:
 
 
 _EVENT: Mapping[str, Rule] = {
-    "event_id": _text(256),
-    "event_type": _text(64, required=True),
+    "event_id": _text(LONGEST_EVENT_ID),
+    "event_type": _text(LONGEST_EVENT_TYPE, required=True),
     "user_id": _text(LONGEST_ID),
     "visitor_id": _text(LONGEST_ID),
     "item_id": _text(LONGEST_ID),
     "timestamp": _not_far_ahead,
     "quantity": _amount,
     "price": _amount,
-    "currency_code": _text(8),
+    "currency_code": _text(LONGEST_CURRENCY_CODE),
     "session_id": _text(LONGEST_ID),
     "query": _text(LONGEST_QUERY),
     "platform": _slug(LONGEST_PLATFORM),
-    "attribution_token": _text(1024),
+    "attribution_token": _text(LONGEST_ATTRIBUTION_TOKEN),
     "value": _finite,
 }
 
