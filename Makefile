@@ -45,7 +45,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
-		--editable '.[server,compiled,client,index,model,demo,dev]'
+		--editable '.[server,redis,compiled,client,index,model,demo,dev]'
 	@touch $@
 
 test: setup  ## the test-suite

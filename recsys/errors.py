@@ -13,6 +13,8 @@
     ├── StoreBusy             another process, or call, is changing which snapshot is current
     ├── CurrentMoved          the current snapshot is not the one that the caller took it for
     ├── CodeRefused           machine code of a forest that must not run; LightGBM scores instead
+    ├── NoState               the process was started without a state store
+    ├── StateUnavailable      the state store is down, full or slow; what was to be written need not have been kept
     └── Unavailable           not now: starting or draining
 
 ``server.statuses`` maps each leaf to one gRPC status; a test holds that table total.
@@ -110,6 +112,14 @@ class CurrentMoved(RecsysError):
 
 class CodeRefused(RecsysError):
     """A forest's machine code cannot be made, is not what was made, or lies where others could have changed it."""
+
+
+class NoState(RecsysError):
+    """What is asked for takes a state store, and the process was started without one."""
+
+
+class StateUnavailable(RecsysError):
+    """The state store cannot be read or written now; the message, for the log, says why."""
 
 
 class Unavailable(RecsysError):

@@ -32,11 +32,13 @@ from recsys.errors import (
     InputError,
     InvalidRequest,
     NoSnapshot,
+    NoState,
     NotFound,
     RecsysError,
     SchemaMismatch,
     SnapshotCorrupt,
     SnapshotError,
+    StateUnavailable,
     StoreBusy,
     Unavailable,
     Violation,
@@ -170,6 +172,19 @@ def _unavailable(_: Unavailable) -> Failure:
     return Failure(Code.UNAVAILABLE, "NOT_READY", "the server is starting or draining", details=(_retry_later(),))
 
 
+def _no_state(_: NoState) -> Failure:
+    message = "the server was started without a state store"
+    violation = PreconditionFailure.Violation(type="NO_STATE", subject="state", description=message)
+    return Failure(
+        Code.FAILED_PRECONDITION, "NO_STATE", message, details=(PreconditionFailure(violations=[violation]),)
+    )
+
+
+def _state_unavailable(_: StateUnavailable) -> Failure:
+    message = "the state store cannot be used now: nothing was acknowledged, and the same call again is harmless"
+    return Failure(Code.UNAVAILABLE, "STATE_UNAVAILABLE", message, details=(_retry_later(),))
+
+
 def _retry_later() -> RetryInfo:
     return RetryInfo(retry_delay=Duration(seconds=RETRY_DELAY_S))
 
@@ -224,6 +239,8 @@ TABLE: Mapping[type[BaseException], Callable[[Any], Failure]] = {
     NotWritable: _precondition("SNAPSHOTS_NOT_WRITABLE", "this server cannot write to its folder of snapshots"),
     StoreBusy: _store_busy,
     CurrentMoved: _current_moved,
+    NoState: _no_state,
+    StateUnavailable: _state_unavailable,
     Unavailable: _unavailable,
     DeadlinePassed: _deadline_passed,
     TokenMissing: _token_missing,

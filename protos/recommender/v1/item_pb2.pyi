@@ -3,16 +3,20 @@
 isort:skip_file
 What the catalogue knows about an item, as it travels in answers."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from protos.recommender.v1 import attribute_pb2 as _attribute_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -22,12 +26,37 @@ class Item(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AttributesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _attribute_pb2.AttributeValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _attribute_pb2.AttributeValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ITEM_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     BRAND_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     IN_STOCK_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    STOCK_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The shop's own id. 1 to 128 characters; always set."""
     title: _builtins.str
@@ -37,9 +66,27 @@ class Item(_message.Message):
     brand: _builtins.str
     """Brand or manufacturer. Empty when unknown."""
     price: _builtins.float
-    """Price of one unit in the shop's currency, as the snapshot has it. Absent when unknown, which is not the same as 0."""
+    """Price of one unit in the shop's currency. Absent when unknown, which is not the same as 0. Finite and not negative."""
     in_stock: _builtins.bool
-    """False when the snapshot says that none can be sold. True when the catalogue says nothing about stock."""
+    """False when none can be sold. True when nothing is known about stock. In UpsertItems it counts where `update_mask`
+    names it and `stock` is not given.
+    """
+    description: _builtins.str
+    """A longer text, embedded and searched with the title where the settings name it. At most 5000 characters. Answers leave
+    it out.
+    """
+    stock: _builtins.int
+    """How many can be sold; 0 takes the item out of answers. Not negative. Absent when unknown."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is in the catalogue. Absent when unknown; a new item without it is of the moment it came."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.MessageMap[_builtins.str, _attribute_pb2.AttributeValue]:
+        """Further columns by name, for filters. At most 64, names of at most 64 characters. Answers leave them out; GetItem has
+        those that came by UpsertItems.
+        """
+
     def __init__(
         self,
         *,
@@ -49,13 +96,22 @@ class Item(_message.Message):
         brand: _builtins.str = ...,
         price: _builtins.float | None = ...,
         in_stock: _builtins.bool = ...,
+        description: _builtins.str = ...,
+        stock: _builtins.int | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        attributes: _abc.Mapping[_builtins.str, _attribute_pb2.AttributeValue] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "price", b"price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_stock", b"_stock", "created_at", b"created_at", "price", b"price", "stock", b"stock"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "brand", b"brand", "category", b"category", "in_stock", b"in_stock", "item_id", b"item_id", "price", b"price", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_stock", b"_stock", "attributes", b"attributes", "brand", b"brand", "category", b"category", "created_at", b"created_at", "description", b"description", "in_stock", b"in_stock", "item_id", b"item_id", "price", b"price", "stock", b"stock", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__stock: _TypeAlias = _typing.Literal["stock"]  # noqa: Y015
+    _WhichOneofArgType__stock: _TypeAlias = _typing.Literal["_stock", b"_stock"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stock) -> _WhichOneofReturnType__stock | None: ...
 
 Global___Item: _TypeAlias = Item  # noqa: Y015
