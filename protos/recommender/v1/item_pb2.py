@@ -22,15 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/recommender/v1/item.proto\x12\x0erecommender.v1\"w\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x12\n\x05price\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08in_stock\x18\x06 \x01(\x08\x42\x08\n\x06_priceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/recommender/v1/item.proto\x12\x0erecommender.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x02\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x12\n\x05price\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08in_stock\x18\x06 \x01(\x08\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\nattributes\x18\x08 \x03(\x0b\x32$.recommender.v1.Item.AttributesEntry\x1aQ\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.recommender.v1.AttributeValue:\x02\x38\x01\x42\x08\n\x06_price\":\n\x0e\x41ttributeValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x42\x06\n\x04kindb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.recommender.v1.item_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ITEM']._serialized_start=52
-  _globals['_ITEM']._serialized_end=171
+  _globals['_ITEM_ATTRIBUTESENTRY']._loaded_options = None
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_options = b'8\001'
+  _globals['_ITEM']._serialized_start=86
+  _globals['_ITEM']._serialized_end=394
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_start=303
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_end=384
+  _globals['_ATTRIBUTEVALUE']._serialized_start=396
+  _globals['_ATTRIBUTEVALUE']._serialized_end=454
 # @@protoc_insertion_point(module_scope)
