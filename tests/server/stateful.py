@@ -27,6 +27,8 @@ class Shop:
         self.state = Path(settings.state)
         self.writer, self.reader = (workers.start(settings) for _ in range(WORKERS))
         self.users = UserServiceStub(self.writer)
+        # What is kept in the background is there once this returned.
+        self.stop = workers.stop
 
     def write(self, *events: Event) -> WriteEventsResponse:
         """The first worker's acknowledgement."""
