@@ -119,9 +119,15 @@ class LiveState:
         people = {NOBODY: Person(""), **dict(zip(asked, known, strict=True))}
         return [Found(people[one]) for one in ids]
 
-    def close(self) -> None:
-        """Let go of the store; calls that wait for it are not waited for."""
+    def close(self, wait_s: float | None = None) -> bool:
+        """Let go of the store; calls that wait for it are not waited for. False when it takes over ``wait_s``."""
         self._readers.shutdown(wait=False, cancel_futures=True)
+        closing = threading.Thread(target=self._close, name="state closing", daemon=True)
+        closing.start()
+        closing.join(wait_s)
+        return not closing.is_alive()
+
+    def _close(self) -> None:
         with self._opening:
             if self._state is not None:
                 self._state.close()

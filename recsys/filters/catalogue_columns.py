@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from recsys.arrays import Int32
 from recsys.catalogue import Catalogue
 from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, Texts, Times
 from recsys.filters.dictionary import Coded
@@ -60,6 +63,27 @@ def write_attributes(out: SnapshotWriter, columns: Columns) -> None:
         else:
             assert isinstance(column, Numbers)
             out.array(f"filters.attributes.{position}", column.values)
+
+
+def attributes_at(columns: Columns, items: Int32) -> dict[str, list[str | float | None]]:
+    """What ``columns`` hold of ``items`` (N,) beside the catalogue's own fields: N values a name, None = missing."""
+    found: dict[str, list[str | float | None]] = {}
+    for name, column in columns.by_name.items():
+        if not name.startswith(_ATTRIBUTES):
+            continue
+        if isinstance(column, Texts):
+            codes = column.coded.codes[items]
+            texts = iter(column.coded.dictionary.values.many(codes[codes >= 0]))
+            values: list[str | float | None] = [next(texts) if code >= 0 else None for code in codes.tolist()]
+        else:
+            assert isinstance(column, Numbers)
+            numbers = column.values[items]
+            values = [
+                None if missing else number
+                for number, missing in zip(numbers.tolist(), np.isnan(numbers).tolist(), strict=True)
+            ]
+        found[name.removeprefix(_ATTRIBUTES)] = values
+    return found
 
 
 def read_attributes(src: SnapshotReader) -> dict[str, Column]:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from recsys.arrays import Bool, Int32
 from recsys.catalogue import Catalogue
-from recsys.filters.catalogue_columns import columns_of, read_attributes, read_texts, write_attributes, write_texts
+from recsys.filters.catalogue_columns import (
+    attributes_at,
+    columns_of,
+    read_attributes,
+    read_texts,
+    write_attributes,
+    write_texts,
+)
 from recsys.filters.columns import Column, Columns
 from recsys.filters.predicate import Predicate, compile_filter
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
@@ -66,6 +73,10 @@ class Filters:
         """Store what searching needs as ``filters.*`` arrays."""
         write_texts(out, self._columns)
         write_attributes(out, self._columns)
+
+    def attributes(self, items: Int32) -> dict[str, list[str | float | None]]:
+        """What the further columns hold of ``items`` (N,): N values by name, None where there is none."""
+        return attributes_at(self._columns, items)
 
     def check(self, text: str) -> None:
         """Nothing when filter ``text`` fits the catalogue; FilterError with the position when not."""
