@@ -108,8 +108,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     if ask.recent:
         recent = with_recent(recent.history, ask.recent, known.catalogue.items, known.event_rules, ask.at)
     history = recent.history
-    exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
-    context, unknown_context = _numbers(known.catalogue.items, ask.context_item_ids)
+    exclude, unknown_excluded = _numbers(known.catalogue, ask.exclude_item_ids)
+    context, unknown_context = _numbers(known.catalogue, ask.context_item_ids)
     if config.needs_context and not ask.context_item_ids:
         rule = f"serving config {config.name!r} needs at least one context item, got none"
         raise InvalidRequest([Violation("context_item_ids", rule)])
@@ -117,6 +117,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise NotFound("item", unknown_context[0])
     owned = history.owned
     rules = _Rules(np.ones(len(known.catalogue), bool), ask.account)
+    if len(known.catalogue.gone):
+        rules.remove("deleted", known.catalogue.gone)
     if not ask.include_out_of_stock:
         rules.keep("stock", known.catalogue.in_stock)
     if len(exclude):
@@ -179,12 +181,13 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     return Resolved(query, missing_ids, tuple(warnings), tuple(rules.told))
 
 
-def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
-    """Known numbers, and the ids that are not known; an id that comes twice counts once."""
+def _numbers(catalogue: Catalogue, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
+    """Known numbers, and the ids that are not known, or not any more; an id that comes twice counts once."""
     if not ids:
         return frozen([], np.int32), ()
     ids = tuple(dict.fromkeys(ids))
-    numbers = items.numbers(ids)
+    numbers = catalogue.items.numbers(ids)
+    numbers[np.isin(numbers, catalogue.gone)] = -1
     return numbers[numbers >= 0], tuple(ids[i] for i in np.flatnonzero(numbers < 0))
 
 

@@ -74,7 +74,8 @@ class Grown:
             raise TypeError("of a grown table rows are read one after the other")
         if stop <= n:
             return self.base[start:stop]
-        return np.concatenate([self.base[start:], self.more[max(start - n, 0) : stop - n]])
+        part: NDArray[Any] = np.concatenate([self.base[start:], self.more[max(start - n, 0) : stop - n]])
+        return part
 
 
 def grown(base: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:

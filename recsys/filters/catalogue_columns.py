@@ -11,7 +11,7 @@ from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
 _NO_ATTRIBUTES: Mapping[str, Column] = {}
 _NO_TEXTS: Mapping[str, Coded] = {}
-_ATTRIBUTES = "attributes."
+ATTRIBUTES = "attributes."
 _ATTRIBUTES_FILE = "filters.attributes.json"
 _TEXTS = ("title", "category", "brand")
 
@@ -33,7 +33,7 @@ def columns_of(
         "in_stock": Booleans(catalogue.in_stock),
         "created_at": Times(catalogue.created_at),
     }
-    fields |= {f"{_ATTRIBUTES}{name}": column for name, column in attributes.items()}
+    fields |= {f"{ATTRIBUTES}{name}": column for name, column in attributes.items()}
     return Columns(len(catalogue), fields, searched=("title", "brand", "category"))
 
 
@@ -50,10 +50,17 @@ def read_texts(src: SnapshotReader) -> dict[str, Coded]:
     return {name: Coded.read(src, f"filters.{name}") for name in _TEXTS if src.has(f"filters.{name}.codes")}
 
 
+def attributes_among(columns: Columns) -> dict[str, Column]:
+    """The attributes among ``columns``, by their own names."""
+    return {
+        name.removeprefix(ATTRIBUTES): column for name, column in columns.by_name.items() if name.startswith(ATTRIBUTES)
+    }
+
+
 def write_attributes(out: SnapshotWriter, columns: Columns) -> None:
     """Store the attributes among ``columns``, which are text or numbers."""
-    known = {name: column for name, column in columns.by_name.items() if name.startswith(_ATTRIBUTES)}
-    out.json(_ATTRIBUTES_FILE, [name.removeprefix(_ATTRIBUTES) for name in known])
+    known = attributes_among(columns)
+    out.json(_ATTRIBUTES_FILE, list(known))
     for position, column in enumerate(known.values()):
         if isinstance(column, Texts):
             column.coded.write(out, f"filters.attributes.{position}")

@@ -148,6 +148,11 @@ def erasure_digest(kind: str, id: str) -> bytes:
     return hashlib.sha256(f"{kind}\0{id}".encode("utf-8", "surrogatepass")).digest()
 
 
+def text_digest(text: str) -> str:
+    """What a text's vector is kept under, beside the name of its encoder's model."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class ShownItem:
     """One place of a list: sources that proposed the item, best rank first · propensity: None where not drawn."""
