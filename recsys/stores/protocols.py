@@ -29,7 +29,10 @@ class EventLog(Protocol):
     """Events in the order in which they were kept."""
 
     def append(self, events: Sequence[LiveEvent]) -> list[bool]:
-        """Keep ``events``, all or none; True for each that is new, False for one whose event_id was kept before."""
+        """Keep ``events``, all or none; True for each that is new, False for one whose event_id was kept before.
+
+        What somebody who was erased did up to then is not kept: False too, as it may have been kept before.
+        """
 
     def since(self, position: int, limit: int) -> tuple[list[LiveEvent], int]:
         """At most ``limit`` events kept after ``position`` (0: the beginning), in order, and where to go on."""
@@ -84,8 +87,8 @@ class UserStore(Protocol):
         """How many events there are of the person."""
 
     def upsert(self, changes: Sequence[ProfileChange], *, existing: Collection[str], create: bool) -> list[bool]:
-        """Set attributes; False for a user that is missing: not in ``existing`` and without a profile here, unless
-        ``create``.
+        """Set attributes; False for a user that is missing: not in ``existing``, or erased since, and without a profile
+        here, unless ``create``.
         """
 
     def profiles(self) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -102,7 +105,8 @@ class UserStore(Protocol):
 
     def erase(self, user_id: str, *, now_us: int) -> Receipt:
         """Delete events, slates, profile and links of the user and of linked visitors, and remember that they are
-        erased. Nothing of their ids or events is left in the store's files but the digests.
+        erased. Nothing of their ids or events is left in the store's files but the digests. What other users did on a
+        device of theirs stays, without its visitor_id.
         """
 
     def erasures(self) -> Iterator[Erasure]:

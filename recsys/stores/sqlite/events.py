@@ -1,0 +1,110 @@
+"""Events in SQLite, in the order of their commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recsys.stores.records import EventFilter, LiveEvent, erasure_digest
+from recsys.stores.sqlite.connection import Connection, Readers, rows
+from recsys.stores.sqlite.group_commit import GroupCommit
+from recsys.stores.sqlite.keys import event_key, owner_key, user_key, visitor_key
+
+# As the fields of LiveEvent, so that a row makes an event.
+COLUMNS = LiveEvent.__slots__
+OF_EVENT = ", ".join(COLUMNS)
+# A row without its event: its place is kept so that pages are never joined (see ``schema``).
+EMPTY = ", ".join(f"{column} = NULL" for column in ("event_key", "owner_key", "visitor_key", *COLUMNS))
+
+_APPEND = f"""
+INSERT INTO events (event_key, owner_key, visitor_key, {OF_EVENT})
+SELECT ?1, ?2, ?3, ?4{"".join(f", ?{number}" for number in range(5, 4 + len(COLUMNS)))}
+WHERE NOT EXISTS (SELECT 1 FROM events WHERE event_key = ?1 AND event_id = ?4)
+"""
+_SINCE = f"SELECT no, {OF_EVENT} FROM events WHERE no > ? AND event_id IS NOT NULL ORDER BY no LIMIT ?"
+_COUNT = "SELECT count(*) FROM events WHERE event_key IS NOT NULL"
+
+
+class SqliteEventLog:
+    """``EventLog``."""
+
+    def __init__(self, readers: Readers, commit: GroupCommit) -> None:
+        self._readers = readers
+        self._commit = commit
+
+    def append(self, events: Sequence[LiveEvent]) -> list[bool]:
+        if not events:
+            return []
+        return self._commit(lambda connection: _append(connection, events))
+
+    def since(self, position: int, limit: int) -> tuple[list[LiveEvent], int]:
+        with self._readers.reading() as connection:
+            found = rows(connection, _SINCE, (position, limit))
+        return [LiveEvent(*row[1:]) for row in found], found[-1][0] if found else position
+
+    def purge(self, chosen: EventFilter, *, force: bool) -> int:
+        where, values = _condition(chosen)
+        if not force:
+            with self._readers.reading() as connection:
+                return int(connection.execute(f"SELECT count(*) FROM events WHERE {where}", values).get)
+
+        def empty(connection: Connection) -> int:
+            connection.execute(f"UPDATE events SET {EMPTY} WHERE {where}", values)
+            return connection.changes()
+
+        n_emptied = self._commit(empty)
+        if n_emptied:
+            self._commit(_compact, alone=True)
+        return n_emptied
+
+    def count(self) -> int:
+        with self._readers.reading() as connection:
+            return int(connection.execute(_COUNT).get)
+
+
+def _append(connection: Connection, events: Sequence[LiveEvent]) -> list[bool]:
+    forgets = bool(connection.execute("SELECT EXISTS (SELECT 1 FROM erasures)").get)
+    return [not (forgets and _is_erased(connection, event)) and _is_new(connection, event) for event in events]
+
+
+def _is_new(connection: Connection, event: LiveEvent) -> bool:
+    visitor = visitor_key(event.visitor_id) if event.visitor_id else None
+    keys = (event_key(event.event_id), owner_key(event.user_id, event.visitor_id), visitor)
+    connection.execute(_APPEND, keys + tuple(getattr(event, column) for column in COLUMNS))
+    return connection.changes() == 1
+
+
+def _is_erased(connection: Connection, event: LiveEvent) -> bool:
+    digest = erasure_digest("user", event.user_id) if event.user_id else erasure_digest("visitor", event.visitor_id)
+    erased_us = connection.execute("SELECT erased_us FROM erasures WHERE digest = ?", (digest,)).get
+    return erased_us is not None and event.time_us <= erased_us
+
+
+def _compact(connection: Connection) -> None:
+    """Give space back once most rows are empty. Others' writes wait for as long as the file takes to be copied."""
+    n_live = connection.execute(_COUNT).get
+    if 2 * n_live < connection.execute("SELECT count(*) FROM events").get:
+        connection.execute("DELETE FROM events WHERE event_key IS NULL")
+        # Leaves no free space, and so nothing in it.
+        connection.execute("VACUUM")
+
+
+def _condition(chosen: EventFilter) -> tuple[str, tuple[str | int, ...]]:
+    """SQL, and its values."""
+    parts: list[tuple[str, tuple[str | int, ...]]] = [("event_key IS NOT NULL", ())]
+    for column, key_column, value, key in (
+        ("user_id", "owner_key", chosen.user_id, user_key),
+        ("visitor_id", "visitor_key", chosen.visitor_id, visitor_key),
+    ):
+        if value is not None:
+            parts.append((f"{column} = ?", (value,)))
+        if value:
+            parts.append((f"{key_column} = ?", (key(value),)))
+    if chosen.event_type is not None:
+        parts.append(("event_type = ?", (chosen.event_type,)))
+    if chosen.item_id is not None:
+        parts.append(("item_id = ?", (chosen.item_id,)))
+    if chosen.since_us is not None:
+        parts.append(("time_us >= ?", (chosen.since_us,)))
+    if chosen.until_us is not None:
+        parts.append(("time_us < ?", (chosen.until_us,)))
+    return " AND ".join(part for part, _ in parts), tuple(value for _, values in parts for value in values)
