@@ -66,12 +66,13 @@ class Builder:
     def of(cls, dataset: Dataset, *, cache: Path, stages: Stages, kept: StageCache | None = None) -> Builder:
         """Catalogue, profiles and embeddings: what does not depend on when. ``kept``: where rows of windows are.
 
-        InputError when the filter of a promotion does not fit the catalogue: before any text is encoded.
+        InputError when the filter of a serving config does not fit the catalogue: before any text is encoded.
         """
         settings = dataset.settings
         catalogue = catalogue_of(dataset)
-        promoted = {name: one.promotions or () for name, one in settings.serving.items()}
-        check_filters(promoted, Filters.of(catalogue, dataset.attributes))
+        filters = Filters.of(catalogue, dataset.attributes)
+        for name, one in settings.serving.items():
+            check_filters(one.filters(f"serving.{name}"), filters)
         n_texts = len(set(dataset.items.texts) - {""})
         with stages.stage("embed texts", total=n_texts) as step:
             embedded = embed(

@@ -7,7 +7,6 @@ import ipaddress
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -21,6 +20,7 @@ from protos.encoder.v1 import encoder_service_pb2
 from protos.encoder.v1.encoder_service_pb2 import EncodeTextsRequest, EncodeTextsResponse
 from protos.encoder.v1.encoder_service_pb2_grpc import EncoderServiceServicer, add_EncoderServiceServicer_to_server
 from recsys.arrays import Float32
+from recsys.ending import Ending
 from recsys.errors import InputError
 
 DEFAULT_ADDRESS = "127.0.0.1:50061"
@@ -84,26 +84,24 @@ def serve(encoder: Encodes, address: str) -> tuple[grpc.Server, health.HealthSer
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; 0 after a graceful stop, 2 on what cannot work."""
     options = _parser().parse_args(arguments)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    try:
-        _check_address(options.address, insecure=options.insecure)
-        encoder = Encoder.load(options.model)
-        # The first text costs more than all others: nobody shall wait for it.
-        encoder.encode(["warm"])
-        server, checks, port = serve(encoder, options.address)
-    except InputError as error:
-        print(f"recsys-encoder: {error}", file=sys.stderr)
-        return 2
-    address = options.address
-    if not address.startswith("unix:"):
-        address = f"{address.rpartition(':')[0]}:{port}"
-    print(f"model {encoder.name}", flush=True)
-    print(f"listening on {address}", flush=True)
-    ended.wait()
-    checks.enter_graceful_shutdown()
-    server.stop(GRACE_S).wait()
+    with Ending(signal.SIGTERM, signal.SIGINT) as ending:
+        try:
+            _check_address(options.address, insecure=options.insecure)
+            encoder = Encoder.load(options.model)
+            # The first text costs more than all others: nobody shall wait for it.
+            encoder.encode(["warm"])
+            server, checks, port = serve(encoder, options.address)
+        except InputError as error:
+            print(f"recsys-encoder: {error}", file=sys.stderr)
+            return 2
+        address = options.address
+        if not address.startswith("unix:"):
+            address = f"{address.rpartition(':')[0]}:{port}"
+        print(f"model {encoder.name}", flush=True)
+        print(f"listening on {address}", flush=True)
+        ending.wait()
+        checks.enter_graceful_shutdown()
+        server.stop(GRACE_S).wait()
     return 0
 
 

@@ -59,7 +59,7 @@ def promotions(value: Any, name: str) -> tuple[Promotion, ...]:
 
 
 def _promotion(value: Any, name: str) -> Promotion:
-    readers: Mapping[str, Reader] = {"name": _name, "filter": _filter, "share": number(0.0, 1.0), "slots": _slots}
+    readers: Mapping[str, Reader] = {"name": _name, "filter": filter_text, "share": number(0.0, 1.0), "slots": _slots}
     return _made(Promotion, value, name, readers, needed=("name", "filter"))
 
 
@@ -69,7 +69,8 @@ def _name(value: Any, name: str) -> str:
     return found
 
 
-def _filter(value: Any, name: str) -> str:
+def filter_text(value: Any, name: str) -> str:
+    """A filter whose grammar is right; whether its fields exist only the catalogue can tell, see ``check_filters``."""
     try:
         parse(found := text(value, name))
     except FilterError as error:
@@ -99,11 +100,10 @@ def _sound(name: str, make: Callable[[], T]) -> T:
         raise InputError(f"{name}: {error}") from error
 
 
-def check_filters(declared: Mapping[str, Sequence[Promotion]], filters: Filters) -> None:
-    """Nothing when all promotions, by serving config, fit the catalogue of ``filters``, else InputError."""
-    for config, found in declared.items():
-        for position, promotion in enumerate(found):
-            try:
-                filters.check(promotion.filter)
-            except FilterError as error:
-                raise InputError(f"serving.{config}.promotions[{position}].filter: {error}") from error
+def check_filters(declared: Mapping[str, str], filters: Filters) -> None:
+    """Nothing when all filters, by the key that declares them, fit the catalogue of ``filters``, else InputError."""
+    for key, found in declared.items():
+        try:
+            filters.check(found)
+        except FilterError as error:
+            raise InputError(f"{key}: {error}") from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from index.policy_tables import caps, freshness, order, promotions
+from index.policy_tables import caps, filter_text, freshness, order, promotions
 from index.toml_values import Reader, number, one_of, section, text, whole
 from recsys.errors import InputError
 from recsys.pipeline import NEWCOMERS
@@ -32,7 +32,8 @@ class ServingSettings:
     """What a declared serving config changes of ``base``, a built-in one; None = as there.
 
     sources: hits by source, and no others are asked · scope: what may be shown at all, ``any``, ``new`` or ``owned`` ·
-    diversity, spread and relevance in log-odds, policies, freshness, caps and promotions as in ``ServingConfig``.
+    diversity, spread and relevance in log-odds, policies, freshness, caps, promotions and filter as in
+    ``ServingConfig``.
     """
 
     base: str
@@ -47,6 +48,7 @@ class ServingSettings:
     caps: CapSettings | None = None
     promotions: tuple[Promotion, ...] | None = None
     relevance: float | None = None
+    filter: str | None = None
 
     def on(self, name: str, base: ServingConfig) -> ServingConfig:
         """The serving config ``name`` on ``base`` as validation weighted it: what is not said follows the data."""
@@ -60,10 +62,16 @@ class ServingSettings:
             "freshness": self.freshness,
             "caps": self.caps,
             "promotions": self.promotions,
+            "filter": self.filter,
             "scope": None if self.scope is None else Scope(self.scope),
         }
         changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
         return replace(base, name=name, depths=self._depths(base), **changes)
+
+    def filters(self, key: str) -> dict[str, str]:
+        """Every filter by the key that declares it; ``key`` is that of this table."""
+        promoted = {f"{key}.promotions[{n}].filter": one.filter for n, one in enumerate(self.promotions or ())}
+        return {f"{key}.filter": self.filter, **promoted} if self.filter else promoted
 
     def _depths(self, base: ServingConfig) -> tuple[Depth, ...]:
         depths = base.depths
@@ -130,4 +138,5 @@ _READERS: Mapping[str, Reader] = {
     "freshness": freshness,
     "caps": caps,
     "promotions": promotions,
+    "filter": filter_text,
 }

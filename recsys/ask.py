@@ -129,6 +129,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         rules.keep("scope", narrowed(rules.allowed, owned, config.scope))
     if config.needs_context:
         rules.remove("context", context)
+    if config.filter:
+        rules.keep("serving_filter", known.filters.mask(config.filter))
     allowed = rules.allowed
     warnings = [f"the snapshot knows no events of type {name!r}: they count nothing" for name in recent.unknown_types]
     filling = None

@@ -118,7 +118,7 @@ class Snapshot:
 
         words: of the items' texts, for searches; None finds nothing by its words.
 
-        FilterError when the filter of a promotion does not fit the catalogue.
+        FilterError when a filter of ``configs`` does not fit the catalogue.
         """
         filters = Filters.of(model.context.catalogue, attributes or {})
         _pin(filters, configs)
@@ -184,7 +184,7 @@ class Snapshot:
         try:
             _pin(filters, configs)
         except FilterError as error:
-            raise SnapshotCorrupt(f"a promotion's filter does not fit the catalogue: {error}") from error
+            raise SnapshotCorrupt(f"the filter of a serving config does not fit the catalogue: {error}") from error
         return cls(
             model=model,
             pipeline=model.pipeline(rankers, fusions),
@@ -259,10 +259,10 @@ class Snapshot:
 
 
 def _pin(filters: Filters, configs: Mapping[str, ServingConfig]) -> None:
-    """Compile the filters of all promotions once. FilterError on one that does not fit."""
+    """Compile all filters of ``configs`` once. FilterError on one that does not fit."""
     for config in configs.values():
-        for promotion in config.promotions:
-            filters.pin(promotion.filter)
+        for text in config.filters:
+            filters.pin(text)
 
 
 def ranker_file(name: str) -> str:

@@ -57,7 +57,8 @@ class ServingConfig:
     With both at 0 the ranker's order stands. ValueError when one is negative or no number. description: for people, in
     a sentence; "" in snapshots of before schema 4 · policies: the order in which they are applied; what it does not
     name is not · freshness, caps, promotions: as in their classes, None or () = none · relevance: above 0 an answer
-    only makes sense to a text, and so much in log-odds weighs each log of an item's relevance to it.
+    only makes sense to a text, and so much in log-odds weighs each log of an item's relevance to it ·
+    filter: what may be shown at all, AIP-160 over the catalogue's columns; "" is every item.
     """
 
     name: str
@@ -74,12 +75,19 @@ class ServingConfig:
     caps: CapSettings | None = None
     promotions: tuple[Promotion, ...] = ()
     relevance: float = 0.0
+    filter: str = ""
 
     def __post_init__(self) -> None:
         if not all(0 <= weight < math.inf for weight in (self.diversity, self.spread, self.relevance)):
             raise ValueError(f"diversity, spread and relevance of {self.name!r} must be numbers of at least 0")
         check_order(self.policies)
         check_promotions(self.promotions)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """All filters it has: of what may be shown, then of its promotions."""
+        own = (self.filter,) if self.filter else ()
+        return (*own, *(promotion.filter for promotion in self.promotions))
 
     @property
     def needs_query(self) -> bool:
@@ -111,8 +119,15 @@ class ServingConfig:
             # So that a manifest from before there were descriptions stays as it was signed.
             del values["description"]
         # The same for what came later still.
-        later = (("policies", POLICIES), ("freshness", None), ("caps", None), ("promotions", ()), ("relevance", 0.0))
-        for name, default in later:
+        later = {
+            "policies": POLICIES,
+            "freshness": None,
+            "caps": None,
+            "promotions": (),
+            "relevance": 0.0,
+            "filter": "",
+        }
+        for name, default in later.items():
             if getattr(self, name) == default:
                 del values[name]
         return values
@@ -136,6 +151,7 @@ class ServingConfig:
             caps=CapSettings.from_json(values["caps"]) if "caps" in values else None,
             promotions=tuple(Promotion.from_json(one) for one in values.get("promotions", ())),
             relevance=float(values.get("relevance", 0.0)),
+            filter=str(values.get("filter", "")),
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 LOOPBACK_NAMES = ("localhost", "ip6-localhost")
+_SOCKET_SCHEMES = ("unix:", "unix-abstract:")
 _ADDRESS_SCHEMES = ("ipv4:", "ipv6:", "dns:///", "dns:")
 
 
@@ -23,13 +25,30 @@ def is_local(target: str) -> bool:
 
     What is not understood is not local.
     """
-    if target.startswith(("unix:", "unix-abstract:")):
+    if target.startswith(_SOCKET_SCHEMES):
         return True
+    return all(is_loopback(_host(one)) for one in _listed(target))
+
+
+def resolved(target: str) -> tuple[tuple[str, int], ...]:
+    """The addresses and ports that a gRPC target names or stands for; () where it stands for none."""
+    found: dict[tuple[str, int], None] = {}
+    for one in () if target.startswith(_SOCKET_SCHEMES) else _listed(target):
+        port = one.rpartition(":")[2]
+        try:
+            told = socket.getaddrinfo(_host(one), int(port), type=socket.SOCK_STREAM)
+        except (OSError, ValueError):
+            continue
+        found |= {(str(address[0]), int(address[1])): None for *_, address in told}
+    return tuple(found)
+
+
+def _listed(target: str) -> list[str]:
     for scheme in _ADDRESS_SCHEMES:
         if target.startswith(scheme):
             target = target.removeprefix(scheme)
             break
-    return all(is_loopback(_host(one)) for one in target.split(","))
+    return target.split(",")
 
 
 def _host(address: str) -> str:

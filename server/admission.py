@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from threading import Condition
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +22,7 @@ class CallPool(ThreadPoolExecutor):
 
     def __init__(self, n_threads: int) -> None:
         super().__init__(n_threads, thread_name_prefix="call")
-        self._lock = Lock()
+        self._idle = Condition()
         self._n_threads = n_threads
         self._usual_s = 0.0
         self.n_calls = 0
@@ -34,7 +34,7 @@ class CallPool(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """As any pool, and counted until done: gRPC never calls the method of a caller who gave up in the queue."""
-        with self._lock:
+        with self._idle:
             self.n_calls += 1
         try:
             future = super().submit(self._timed, fn, *args, **kwargs)
@@ -44,18 +44,25 @@ class CallPool(ThreadPoolExecutor):
         future.add_done_callback(self._done)
         return future
 
+    def wait_until_idle(self, patience_s: float) -> bool:
+        """Whether all calls are done, now or within ``patience_s`` seconds."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not self.n_calls, patience_s)
+
     def _timed(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         started = perf_counter()
         try:
             return fn(*args, **kwargs)
         finally:
             took_s = perf_counter() - started
-            with self._lock:
+            with self._idle:
                 self._usual_s += (took_s - self._usual_s) * (WEIGHT_OF_NEWEST if self._usual_s else 1.0)
 
     def _done(self, _: object) -> None:
-        with self._lock:
+        with self._idle:
             self.n_calls -= 1
+            if not self.n_calls:
+                self._idle.notify_all()
 
 
 class Admission(grpc.ServerInterceptor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,12 +17,14 @@ from grpc_status import rpc_status
 from client.connection import KEEPALIVE_S, LARGEST_ANSWER, channel_options
 from client.service_config import timeout_s
 from recsys.errors import InputError
+from server.addresses import resolved
 from server.call_details import CallDetails
 from server.credentials import Credentials, add_credentials
 
 EXIT_CODES = "Exit codes: 0 done, 1 the server failed or refused, 2 bad arguments or files."
 DEFAULT_TARGET = "127.0.0.1:50051"
 
+_NOBODY = "nobody listens there"
 _UNEXPECTED_END = "it closed the connection; does it speak TLS (--tls, --ca) or want a certificate (--cert, --key)?"
 LARGEST_LIMIT = 200
 _CAUSES = {
@@ -31,8 +34,10 @@ _CAUSES = {
     "Socket closed": _UNEXPECTED_END,
     "reset by peer": _UNEXPECTED_END,
     "Broken pipe": _UNEXPECTED_END,
-    "Connection refused": "nobody listens there",
+    "Connection refused": _NOBODY,
 }
+# To an address that gRPC could reach at once and had nothing good to say of.
+_PROBE_S = 1.0
 
 
 def connect(target: str, credentials: Credentials | None = None) -> grpc.Channel:
@@ -62,7 +67,7 @@ def sentence_of(error: grpc.RpcError, target: str) -> str:
     if not isinstance(error, grpc.Call):
         return f"{target}: {error}"
     if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return f"no server is ready at {target}: {_cause(error.details() or '')}"
+        return f"no server is ready at {target}: {_cause(error.details() or '', target)}"
     status = rpc_status.from_call(error)
     violations = BadRequest()
     for detail in status.details if status is not None else ():
@@ -71,12 +76,32 @@ def sentence_of(error: grpc.RpcError, target: str) -> str:
     return f"{target} answers {error.code().name}: {error.details()}"
 
 
-def _cause(details: str) -> str:
+def _cause(details: str, target: str) -> str:
     """Why nobody could be reached: what gRPC's last error means where we know it, else what it says first."""
     for part, meaning in _CAUSES.items():
         if part in details:
-            return meaning
+            return _of_all_addresses(target) if meaning is _NOBODY else meaning
     return details.partition(";")[0]
+
+
+def _of_all_addresses(target: str) -> str:
+    """Why ``target`` could not be reached, whose last address refused: gRPC does not say what befell the others."""
+    addresses = resolved(target)
+    heard = next((one for one in addresses if _somebody_listens(*one)), None) if len(addresses) > 1 else None
+    if heard is None:
+        return _NOBODY
+    host, port = heard
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    known = f"somebody listens at {where}, one of its {len(addresses)} addresses"
+    return f"{known}, but speaks otherwise than we or is not trusted: --target {where} tells more"
+
+
+def _somebody_listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=_PROBE_S):
+            return True
+    except OSError:
+        return False
 
 
 def add_filter(parser: argparse.ArgumentParser) -> None:

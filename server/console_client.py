@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -50,7 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed("an argument is not UTF-8 text", 2)
     except grpc.RpcError as error:
         return _failed(sentence_of(error, options.target), 1)
-    console_tables.console().print(shown)
+    return _print(shown)
+
+
+def _print(shown: RenderableType) -> int:
+    """0 when all of it was written, 2 when standard output takes no more, as on a full disk."""
+    try:
+        console_tables.console().print(shown)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer would fail once more when Python ends, with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _failed(f"standard output cannot be written: {error.strerror or error}", 2)
     return 0
 
 

@@ -23,7 +23,6 @@ from protos.recommender.v1.recommendation_service_pb2 import (
 )
 from recsys.arrays import Float32, Int32
 from recsys.ask import Ask, Resolved
-from recsys.catalogue import Catalogue
 from recsys.features.closeness import FROM_PROFILE
 from recsys.model import Snapshot
 from recsys.query import Provenance, Query, Recommendation
@@ -157,7 +156,7 @@ def response_of(
     if shape.contributions and recommendation.features is not None:
         divide(results, snapshot.contributions(query, slate, recommendation.features))
     if shape.items:
-        for result, item in zip(results, items_of(snapshot.catalogue, slate.items, ids), strict=True):
+        for result, item in zip(results, items_of(snapshot, slate.items, ids), strict=True):
             result.item.CopyFrom(item)
     return RecommendResponse(
         results=results,
@@ -186,8 +185,9 @@ def served_by(query: Query, provenance: Provenance) -> ServedBy.ValueType:
     return ServedBy.SERVED_BY_PERSONALISED if len(query.history) else ServedBy.SERVED_BY_CONTENT
 
 
-def items_of(catalogue: Catalogue, numbers: Int32, ids: Sequence[str]) -> list[Item]:
-    """What the catalogue knows of items ``numbers``, whose ids are ``ids``."""
+def items_of(snapshot: Snapshot, numbers: Int32, ids: Sequence[str]) -> list[Item]:
+    """What the catalogue of ``snapshot`` knows of items ``numbers``, whose ids are ``ids``."""
+    catalogue = snapshot.catalogue
     columns = zip(
         ids,
         catalogue.titles.many(numbers),
@@ -195,9 +195,10 @@ def items_of(catalogue: Catalogue, numbers: Int32, ids: Sequence[str]) -> list[I
         catalogue.brands.many(numbers),
         catalogue.prices[numbers].tolist(),
         catalogue.in_stock[numbers].tolist(),
+        catalogue.created_at[numbers].tolist(),
         strict=True,
     )
-    return [
+    items = [
         Item(
             item_id=id,
             title=title,
@@ -205,9 +206,17 @@ def items_of(catalogue: Catalogue, numbers: Int32, ids: Sequence[str]) -> list[I
             brand=brand,
             price=None if math.isnan(price) else price,
             in_stock=in_stock,
+            created_at=Timestamp(seconds=created_at) if created_at else None,
         )
-        for id, title, category, brand, price, in_stock in columns
+        for id, title, category, brand, price, in_stock, created_at in columns
     ]
+    for name, values in snapshot.filters.attributes(numbers).items():
+        for item, value in zip(items, values, strict=True):
+            if isinstance(value, str):
+                item.attributes[name].text = value
+            elif value is not None:
+                item.attributes[name].number = value
+    return items
 
 
 def _degraded(recommendation: Recommendation) -> list[str]:

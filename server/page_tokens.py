@@ -81,6 +81,8 @@ def continued(continuation: Continuation, given: RecommendRequest) -> RecommendR
     InvalidRequest, on page_token, when ``given`` names others than those of the list.
     """
     carried = continuation.request
+    if not (carried.filter or given.filter):
+        given = _without(given, ["strict_filtering"])  # which decides nothing then
     fixed = [
         (field.name, value)
         for field, value in given.ListFields()
@@ -105,7 +107,9 @@ def digest_of(request: RecommendRequest) -> str:
     """SHA-256 (hex) of the arguments that make a list; a default that is named counts as one that is not."""
     arguments = _without(request, OF_ONE_PAGE)
     arguments.serving_config = arguments.serving_config or DEFAULT_SERVING_CONFIG
-    if arguments.filter and not arguments.HasField("strict_filtering"):
+    if not arguments.filter:
+        arguments.ClearField("strict_filtering")
+    elif not arguments.HasField("strict_filtering"):
         arguments.strict_filtering = True
     arguments.explain = arguments.explain or Explain.EXPLAIN_NONE
     return hashlib.sha256(arguments.SerializeToString(deterministic=True)).hexdigest()

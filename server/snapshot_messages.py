@@ -73,6 +73,7 @@ def config_message(config: ServingConfig, snapshot: Snapshot) -> pb.ServingConfi
         freshness=None if config.freshness is None else pb.Freshness(**asdict(config.freshness)),
         caps=None if config.caps is None else pb.Caps(**asdict(config.caps)),
         promotions=[pb.Promotion(**asdict(promotion)) for promotion in config.promotions],
+        filter=config.filter,
     )
 
 

@@ -21,6 +21,8 @@ from server.settings import Settings
 
 WORKER_COMMAND = (sys.executable, "-m", "server.worker")
 CANNOT_WORK = 2
+# Whom a signal ends by itself had not come as far as heeding it, and had no calls.
+STOPPED = (0, -signal.SIGTERM, -signal.SIGINT)
 FIRST_RESTART_S = 0.5
 LAST_RESTART_S = 30.0
 # A worker that lived this long was healthy: its end is not part of a crash loop.
@@ -54,10 +56,14 @@ class Supervisor:
         self._compilation = Compilation(settings, say=say, selector=self._selector)
         self._exit_code = 0
         self._kill_at_s: float | None = None
+        self._is_told = False
         self._listening = False
 
     def run(self) -> int:
-        """Block until all workers have ended; 0 after a stop by signal, 2 when a worker says it cannot work."""
+        """Block until all workers have ended; 0 after a stop by signal, 2 when a worker says it cannot work.
+
+        1, and said why, when a worker did not stop as it should.
+        """
         wakeup, woken = socket.socketpair()
         wakeup.setblocking(False)
         woken.setblocking(False)
@@ -74,10 +80,13 @@ class Supervisor:
                         self._compilation.read()
                     else:
                         self._read(key.data)
+                if self._is_told:
+                    self._is_told = False
+                    self._stop()
                 self._kill_overdue()
                 self._compilation.kill_overdue()
                 if self._kill_at_s is not None:
-                    # Here and not with the workers in _stop, which may be called in the midst of anything.
+                    # Here and not with the workers in _stop, which may be called before all that is ready was read.
                     self._compilation.stop()
         finally:
             self._compilation.stop()
@@ -93,7 +102,8 @@ class Supervisor:
         return self._kill_at_s is None or any(slot.process for slot in self._slots)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        self._stop()
+        # No more than this: it comes in the midst of anything, of starting a worker that nobody knows yet as well.
+        self._is_told = True
 
     def _stop(self) -> None:
         if self._kill_at_s is None:
@@ -166,6 +176,9 @@ class Supervisor:
         code = exit_code(process)
         slot.process = None
         if self._kill_at_s is not None:
+            if code not in STOPPED and self._exit_code != CANNOT_WORK:
+                self._say(f"worker {slot.index} ended with code {code} while it was to stop")
+                self._exit_code = self._exit_code or 1
             return
         # Once one has listened the settings are fine: a file that is being replaced will be readable again.
         if code == CANNOT_WORK and not self._listening:

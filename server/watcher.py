@@ -65,11 +65,12 @@ class Watcher:
         """Begin to follow CURRENT; the first look is immediate."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread after what it is doing; may be called twice."""
+    def stop(self, patience_s: float | None = None) -> bool:
+        """End the thread after what it is doing, and whether it has; may be called twice. None: however long."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(patience_s)
+        return not self._thread.is_alive()
 
     def look(self) -> None:
         """One look at CURRENT, and the swap if it names another version that loads; old ones are forgotten in time."""

@@ -7,11 +7,11 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from time import monotonic
+from typing import Any, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,6 +23,7 @@ from protos.recommender.v1 import snapshot_service_pb2 as snapshot_pb2
 from protos.recommender.v1 import snapshot_service_pb2_grpc as snapshot_grpc
 from recsys.compiled.cache import ForestCache
 from recsys.compiled.toolchain import toolchain, why_not
+from recsys.ending import Ending
 from recsys.errors import InputError, NoSnapshot, SnapshotError, Unavailable
 from recsys.snapshot.signature import key_text, verify_key
 from recsys.snapshot.store import SnapshotStore
@@ -61,6 +62,9 @@ CONNECTION_AGE_GRACE_MS = 30_000
 REFLECTION_THREADS = 2
 # Refusals that may wait to be told why; beyond them gRPC itself refuses, without details.
 MOST_REFUSALS = 1024
+# After the grace, and well before the supervisor kills.
+LAST_MOMENT_S = 2.0
+CALLS = "calls"
 
 
 class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc] # the package is untyped
@@ -104,7 +108,7 @@ class Worker:
         self._watcher = Watcher(
             store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
         )
-        pool = CallPool(threads_of(settings.workers))
+        self._pool = pool = CallPool(threads_of(settings.workers))
         self._server = grpc.server(
             pool,
             interceptors=[*_access(settings), _admission(pool, settings), Decoding()],
@@ -120,12 +124,25 @@ class Worker:
         self._report({"state": "listening", "port": self.port})
         self._watcher.start()
 
-    def stop(self) -> None:
-        """Tell health checks, refuse new calls, let running ones finish within the grace, then end."""
+    def stop(self) -> list[str]:
+        """Tell health checks, refuse new calls, let running ones finish within the grace, then end.
+
+        What has not ended a moment after the grace, by name: usually nothing.
+        """
+        end_s = monotonic() + self._settings.grace_s + LAST_MOMENT_S
+
+        def left_s() -> float:
+            return max(0.0, end_s - monotonic())
+
         self._health.enter_graceful_shutdown()
         stopped = self._server.stop(self._settings.grace_s)
-        self._watcher.stop()
-        stopped.wait()
+        # gRPC forgets calls that it has cut off: their threads may still be at work.
+        ended = {
+            "snapshot watcher": self._watcher.stop(left_s()),
+            "gRPC": stopped.wait(left_s()),
+            CALLS: self._pool.wait_until_idle(left_s()),
+        }
+        return [name for name, has_ended in ended.items() if not has_ended]
 
     def _add_services(self) -> None:
         token_key = self._settings.token_key
@@ -195,24 +212,34 @@ def _tell_parent(state: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Serve until SIGTERM or the parent's end; 0 after a graceful stop, 2 when the settings cannot work."""
+    """Serve until SIGTERM or the parent's end; 0 after a graceful stop, 2 when the settings cannot work.
+
+    1 when calls had not ended some time after the grace.
+    """
     index = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    configure(index)
-    try:
-        worker = Worker(settings_from_parent("server.worker"), _tell_parent)
-    except InputError as error:
-        print(f"recsys-server: {error}", file=sys.stderr)
-        return 2
-    when_parent_ends(ended.set)
-    worker.start()
-    ended.wait()
-    LOG.info("stopping")
-    worker.stop()
-    return 0
+    with Ending(signal.SIGTERM) as ending:
+        configure(index)
+        try:
+            worker = Worker(settings_from_parent("server.worker"), _tell_parent)
+        except InputError as error:
+            print(f"recsys-server: {error}", file=sys.stderr)
+            return 2
+        when_parent_ends(ending.ask)
+        worker.start()
+        ending.wait()
+        LOG.info("stopping")
+        if left := worker.stop():
+            _leave(left)
+        return 0
+
+
+def _leave(left: list[str]) -> NoReturn:
+    """End without what is ``left``: the interpreter would wait for its threads, or be taken down under them."""
+    LOG.error("stopped without waiting any longer", extra={"fields": {"left": left}})
+    logging.shutdown()
+    os._exit(1 if CALLS in left else 0)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from recsys.arrays import Int32
 from recsys.catalogue import Catalogue
 from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, Texts, Times
 from recsys.filters.dictionary import Coded
@@ -50,23 +53,37 @@ def read_texts(src: SnapshotReader) -> dict[str, Coded]:
     return {name: Coded.read(src, f"filters.{name}") for name in _TEXTS if src.has(f"filters.{name}.codes")}
 
 
-def attributes_among(columns: Columns) -> dict[str, Column]:
-    """The attributes among ``columns``, by their own names."""
-    return {
-        name.removeprefix(ATTRIBUTES): column for name, column in columns.by_name.items() if name.startswith(ATTRIBUTES)
-    }
-
-
 def write_attributes(out: SnapshotWriter, columns: Columns) -> None:
     """Store the attributes among ``columns``, which are text or numbers."""
-    known = attributes_among(columns)
-    out.json(_ATTRIBUTES_FILE, list(known))
+    known = {name: column for name, column in columns.by_name.items() if name.startswith(ATTRIBUTES)}
+    out.json(_ATTRIBUTES_FILE, [name.removeprefix(ATTRIBUTES) for name in known])
     for position, column in enumerate(known.values()):
         if isinstance(column, Texts):
             column.coded.write(out, f"filters.attributes.{position}")
         else:
             assert isinstance(column, Numbers)
             out.array(f"filters.attributes.{position}", column.values)
+
+
+def attributes_at(columns: Columns, items: Int32) -> dict[str, list[str | float | None]]:
+    """What ``columns`` hold of ``items`` (N,) beside the catalogue's own fields: N values a name, None = missing."""
+    found: dict[str, list[str | float | None]] = {}
+    for name, column in columns.by_name.items():
+        if not name.startswith(ATTRIBUTES):
+            continue
+        if isinstance(column, Texts):
+            codes = column.coded.codes[items]
+            texts = iter(column.coded.dictionary.values.many(codes[codes >= 0]))
+            values: list[str | float | None] = [next(texts) if code >= 0 else None for code in codes.tolist()]
+        else:
+            assert isinstance(column, Numbers)
+            numbers = column.values[items]
+            values = [
+                None if missing else number
+                for number, missing in zip(numbers.tolist(), np.isnan(numbers).tolist(), strict=True)
+            ]
+        found[name.removeprefix(ATTRIBUTES)] = values
+    return found
 
 
 def read_attributes(src: SnapshotReader) -> dict[str, Column]:

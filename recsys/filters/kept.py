@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.arrays import Bool, Int32
 from recsys.catalogue import Catalogue
 from recsys.filters.catalogue_columns import (
-    attributes_among,
+    attributes_at,
     columns_of,
     read_attributes,
     read_texts,
@@ -74,14 +74,13 @@ class Filters:
         write_texts(out, self.columns)
         write_attributes(out, self.columns)
 
-    @property
-    def attributes(self) -> dict[str, Column]:
-        """The further columns, by name."""
-        return attributes_among(self.columns)
-
     def predicate(self, text: str) -> Predicate:
         """Filter ``text``, compiled. FilterError as ``check``."""
         return self._of(text).predicate
+
+    def attributes(self, items: Int32) -> dict[str, list[str | float | None]]:
+        """What the further columns hold of ``items`` (N,): N values by name, None where there is none."""
+        return attributes_at(self.columns, items)
 
     def check(self, text: str) -> None:
         """Nothing when filter ``text`` fits the catalogue; FilterError with the position when not."""

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Int32, Int64, frozen
-from recsys.filters.columns import Column
 from recsys.model import Snapshot
 from recsys.overlay.item_text import item_text, path_of, tidy
-from recsys.overlay.labels import attribute_texts, spelled
+from recsys.overlay.labels import spelled
 from recsys.stores.records import LiveItem, Value
 
 # What is embedded where a manifest does not say, as in a rebuild.
@@ -77,8 +76,7 @@ class Changes:
             "category": [*catalogue.categories.many(here), *nothing],
             "brand": [*catalogue.brands.many(here), *nothing],
         }
-        own = snapshot.filters.attributes
-        attributes = _attributes(items, own, here.astype(np.int64))
+        attributes = _attributes(items, snapshot.filters.attributes(here), len(nothing))
         titles = _texts(items, "title", before["title"], tidy)
         columns = {
             "title": ["" if title == item.item_id else title for title, item in zip(titles, items, strict=True)],
@@ -145,10 +143,11 @@ def _says_the_same(item: LiveItem, fields: frozenset[str], before: Mapping[str, 
     )
 
 
-def _attributes(items: Sequence[LiveItem], own: Mapping[str, Column], here: Int64) -> dict[str, list[str]]:
-    """By name, those of the snapshot and those that are new: as text, "" unknown."""
-    nothing = [""] * (len(items) - len(here))
-    found = {name: [*attribute_texts(column, here), *nothing] for name, column in own.items()}
+def _attributes(
+    items: Sequence[LiveItem], before: Mapping[str, Sequence[str | float | None]], n_new: int
+) -> dict[str, list[str]]:
+    """By name, those ``before`` in the snapshot and those that came: as text, "" unknown."""
+    found = {name: [*(spelled(value) for value in values), *[""] * n_new] for name, values in before.items()}
     for place, item in enumerate(items):
         for field, value in item.fields.items():
             if field.startswith(_ATTRIBUTE):

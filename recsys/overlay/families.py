@@ -73,8 +73,8 @@ class CodeFamilies:
 
     def _labels_of(self, name: str) -> Labels:
         if name not in self._labels:
-            catalogue, attributes = self._snapshot.catalogue, self._snapshot.filters.attributes
-            self._labels[name] = Labels.of(name, catalogue.codes[name], catalogue, attributes)
+            catalogue, filters = self._snapshot.catalogue, self._snapshot.filters
+            self._labels[name] = Labels.of(name, catalogue.codes[name], catalogue, filters)
         return self._labels[name]
 
     @staticmethod

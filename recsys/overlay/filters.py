@@ -10,11 +10,12 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Bool, frozen
-from recsys.filters.catalogue_columns import ATTRIBUTES
+from recsys.arrays import Bool, Int32, frozen
+from recsys.filters.catalogue_columns import ATTRIBUTES, attributes_at
 from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, Texts, Times
 from recsys.filters.dictionary import Coded, Dictionary
 from recsys.filters.kept import Filters
+from recsys.grouping import positions
 from recsys.overlay.changes import Changes
 from recsys.text_column import TextColumn
 
@@ -78,6 +79,20 @@ class ChangedFilters(Filters):
                 self._known.clear()
             self._known[text] = bits
         return bits
+
+    def attributes(self, items: Int32) -> dict[str, list[str | float | None]]:
+        """As ``Filters``."""
+        place, changed = positions(self._changes.numbers, items)
+        rows = attributes_at(self._rows, np.arange(len(self._changes), dtype=np.int32))
+        found = {}
+        # Those of the first item stand in where the snapshot has no row, or no longer the right one.
+        for name, values in self._base.attributes(np.where(changed, 0, items).astype(np.int32)).items():
+            told = iter(place[changed].tolist())
+            found[name] = [
+                rows[name][next(told)] if is_changed else value
+                for value, is_changed in zip(values, changed.tolist(), strict=True)
+            ]
+        return found
 
     @property
     def _n_items(self) -> int:

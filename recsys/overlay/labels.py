@@ -9,10 +9,9 @@ import numpy as np
 
 from recsys.arrays import Int32, Int64
 from recsys.catalogue import Catalogue
-from recsys.filters.columns import Column, Texts
+from recsys.filters.kept import Filters
 from recsys.grouping import positions
 from recsys.overlay.item_text import SEPARATOR
-from recsys.text_column import TextColumn
 
 BRAND = "brand"
 _LEVEL = "category_"
@@ -26,11 +25,11 @@ class Labels:
     n_codes: int
 
     @classmethod
-    def of(cls, name: str, codes: Int32, catalogue: Catalogue, attributes: Mapping[str, Column]) -> Labels:
+    def of(cls, name: str, codes: Int32, catalogue: Catalogue, filters: Filters) -> Labels:
         """Those of the family ``name``, read from the first item of each code. Time: n_items and a text a code."""
         first = _first_items(codes)
         known = np.flatnonzero(first >= 0)
-        texts = _texts(name, first[known], catalogue, attributes)
+        texts = _texts(name, first[known], catalogue, filters)
         numbers: dict[str, int] = {}
         for code, text in zip(known.tolist(), texts, strict=True):
             if text:
@@ -94,25 +93,12 @@ def level_of(name: str) -> int:
     return int(level) if name.startswith(_LEVEL) and level.isdecimal() else 0
 
 
-def _texts(name: str, items: Int64, catalogue: Catalogue, attributes: Mapping[str, Column]) -> Sequence[str]:
+def _texts(name: str, items: Int64, catalogue: Catalogue, filters: Filters) -> Sequence[str]:
     if level_of(name):
         return [label_of(name, path, "", {}) for path in catalogue.categories.many(items)]
     if name == BRAND:
         return catalogue.brands.many(items)
-    return attribute_texts(attributes.get(name), items)
-
-
-def attribute_texts(column: Column | None, items: Int64) -> Sequence[str]:
-    """The texts (c,) of ``items`` (c,) in a column of attributes, "" without; numbers are spelled as a rebuild does."""
-    if isinstance(column, Texts):
-        codes = column.coded.codes[items]
-        values: TextColumn = column.coded.dictionary.values
-        found = iter(values.many(codes[codes >= 0]))
-        return [next(found) if code >= 0 else "" for code in codes.tolist()]
-    numbers = getattr(column, "values", None)
-    if numbers is None:
-        return [""] * len(items)
-    return [spelled(number) for number in numbers[items].tolist()]
+    return [spelled(value) for value in filters.attributes(items.astype(np.int32)).get(name, [None] * len(items))]
 
 
 def spelled(value: object) -> str:

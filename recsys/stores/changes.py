@@ -16,6 +16,7 @@ HELD_US = 24 * 3600 * 1_000_000
 class KeptItem:
     """What a store keeps of an item.
 
+    created_version: of the catalogue when it was created first, 0 where it never was ·
     stock_us, price_us: as of when, None = never given · held_us: since when ``fields`` are inventory held for an item
     that nobody knows, None = they are the item's.
     """
@@ -23,6 +24,7 @@ class KeptItem:
     fields: Mapping[str, Value | None] = field(default_factory=dict)
     is_deleted: bool = False
     is_created: bool = False
+    created_version: int = 0
     stock_us: int | None = None
     price_us: int | None = None
     held_us: int | None = None
@@ -40,8 +42,17 @@ class KeptItem:
         """As it is handed out."""
         fields = {} if self.is_deleted or self.held_us is not None else self.fields
         return LiveItem(
-            item_id=item_id, fields=fields, version=version, is_deleted=self.is_deleted, is_created=self.is_created
+            item_id=item_id,
+            fields=fields,
+            version=version,
+            is_deleted=self.is_deleted,
+            is_created=self.is_created,
+            created_version=self.created_version,
         )
+
+    def kept_as_of(self, version: int) -> KeptItem:
+        """As an engine keeps what was changed in ``version`` of the catalogue."""
+        return replace(self, created_version=version) if self.is_created and not self.created_version else self
 
 
 def is_known(kept: KeptItem | None, *, in_snapshot: bool) -> bool:
@@ -101,7 +112,9 @@ def with_inventory(kept: KeptItem | None, inventory: Inventory, *, in_snapshot: 
 def deleted(kept: KeptItem | None) -> KeptItem:
     """The item taken out: its fields are forgotten, the times of its inventory are not: what is older still loses."""
     kept = kept or KeptItem()
-    return KeptItem(is_deleted=True, stock_us=kept.stock_us, price_us=kept.price_us)
+    return KeptItem(
+        is_deleted=True, created_version=kept.created_version, stock_us=kept.stock_us, price_us=kept.price_us
+    )
 
 
 def _begun(kept: KeptItem, *, known: bool, now_us: int) -> KeptItem:

@@ -96,6 +96,8 @@ def promoting(**keys: str) -> str:
         (promoting(slots="[2, 2]"), "serving.x.promotions[0]: promotion 'p' has a slot twice"),
         (promoting(slots=f"[{'1, ' * 10_000}]"), "serving.x.promotions[0].slots must be a list of at most 10 places"),
         (promoting(filter="'price <'"), "serving.x.promotions[0].filter: the filter ends too early at position 7"),
+        ("filter = 'price <'", "serving.x.filter: the filter ends too early at position 7"),
+        ("filter = 3", "serving.x.filter must be a text that is not empty, got 3"),
         (promoting(name=f"'{'x' * 129}'"), "serving.x.promotions[0].name must have at most 128 characters, got 129"),
         (
             "promotions = [{name = 'a', filter = 'b', share = 0.6}, {name = 'c', filter = 'd', share = 0.5}]",
@@ -131,6 +133,10 @@ def test_a_rebuild_refuses_a_filter_that_does_not_fit_the_catalogue(
     ran = rebuild(data)
     assert ran.code == 2
     assert 'serving.mail.promotions[0].filter: unknown field "colour" at position 0' in ran.err
+    (data / "recsys.toml").write_text("[serving.mail]\nbase = 'home'\nfilter = 'NOT shape = round'\n")
+    ran = rebuild(data)
+    assert ran.code == 2
+    assert 'serving.mail.filter: unknown field "shape" at position 4' in ran.err
 
 
 def test_a_rebuild_keeps_the_policies_in_the_manifest_and_serves_by_them(
@@ -138,6 +144,7 @@ def test_a_rebuild_keeps_the_policies_in_the_manifest_and_serves_by_them(
 ) -> None:
     data = corner_shop.write(tmp_path / "data")
     toml = "[training]\nwindows = 1\n[sources]\noff = ['ease', 'two-tower']\n[serving.mail]\nbase = 'home'\n"
+    toml += "filter = 'price < 1000'\n"
     (data / "recsys.toml").write_text(toml + promoting(filter="'title:*'", slots="[2]") + "\ncaps = { brand = 9 }\n")
     ran = rebuild(data, "--until", "2025-05-01T12:00Z")
     assert ran.code == 0, ran.err
@@ -145,7 +152,8 @@ def test_a_rebuild_keeps_the_policies_in_the_manifest_and_serves_by_them(
     configs = store.manifest(store.current()).serving_configs
     assert configs["mail"]["caps"] == {"category": 0, "brand": 9, "level": 0}
     assert configs["mail"]["promotions"] == [{"name": "p", "filter": "title:*", "share": 0.1, "slots": [2]}]
-    assert not {"policies", "freshness", "caps", "promotions"} & set(configs["home"])
+    assert configs["mail"]["filter"] == "price < 1000"
+    assert not {"policies", "freshness", "caps", "promotions", "filter"} & set(configs["home"])
     snapshot = Snapshot.read(store.open(store.current()))
     assert snapshot.configs["mail"].active[-2:] == ("caps", "promotions")
     assert len(snapshot.recommend(Ask(at=snapshot.last_event_at + 1, serving_config="mail", limit=6)).slate) == 6

@@ -39,6 +39,7 @@ def test_every_field_of_a_config_survives_json() -> None:
         freshness=FreshnessSettings(0.5, 14.0),
         caps=CapSettings(category=3, level=2),
         promotions=(Promotion("p", "price < 3", 0.2, (3, 7)), Promotion("q", "title:*", 0.1)),
+        filter="price < 9",
     )
     assert ServingConfig.from_json(config.to_json()) == config
     assert ServingConfig.from_json(json.loads(canonical(config.to_json()))) == config

@@ -43,5 +43,10 @@ class Server:
         return int(self.until(r"\(process (\d+)\) serves")[1])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit code after a signal; what it said goes to the test's output when that is not 0."""
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE_S)
+        code = self.process.wait(PATIENCE_S)
+        if code:
+            assert self.process.stdout is not None
+            print(self.process.stdout.read(), self.errors.read_text(), sep="")
+        return code

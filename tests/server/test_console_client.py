@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,6 +155,15 @@ def test_unknown_words_exit_2(words: list[str]) -> None:
         main(words)
 
     assert raised.value.code == 2
+
+
+def test_a_full_disk_is_one_sentence(target: str) -> None:
+    command = [sys.executable, "-m", "server.console_client", "users", "--target", target]
+    with open("/dev/full", "wb") as disk:
+        ran = subprocess.run(command, stdout=disk, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    assert ran.returncode == 2
+    assert ran.stderr == "recsys-client: standard output cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "201", "ten"])

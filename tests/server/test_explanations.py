@@ -134,6 +134,22 @@ def test_the_words_are_those_of_what_is_predicted(
     assert not any(re.search(r"\b(buy|bought)\b", text) for _, _, text in neutral)
 
 
+@pytest.mark.parametrize("clock", ["snapshot", "now"])
+def test_habits_of_data_that_ended_long_ago_go_on_by_the_snapshots_clock_alone(
+    snapshots: Path, listen: Callable[..., str], clock: str
+) -> None:
+    request = pb.RecommendRequest(page_size=200, explain=pb.EXPLAIN_SUMMARY)
+    with grpc.insecure_channel(listen(snapshots, clock=clock)) as channel:
+        stub = RecommendationServiceStub(channel)
+        codes: set[str] = set()
+        for user in range(N_USERS):
+            request.user_id = f"user-{user:02d}"
+            codes |= {reason.code for result in stub.Recommend(request).results for reason in result.reasons}
+
+    assert "BOUGHT_BEFORE" in codes
+    assert ("REGULAR" in codes) is (clock == "snapshot")
+
+
 def test_own_records_and_named_items_are_those_of_the_history(
     shop_of_purchases: RecommendationServiceStub, tiny: Callable[[int], Snapshot]
 ) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest
 
 from protos.recommender.v1 import recommendation_service_pb2 as pb
+from protos.recommender.v1 import snapshot_service_pb2 as snapshots_pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
+from recsys.model import Snapshot
+from recsys.policy_settings import Promotion
+from recsys.serving import built_in
+from recsys.snapshot.store import SnapshotStore
 from server import batch_client, console_client
 
-from .tiny_shop import LAST_EVENT_AT, N_ITEMS
+from .tiny_shop import LAST_EVENT_AT, N_ITEMS, commit_tiny, searchable_snapshot
 
 AT = Timestamp(seconds=LAST_EVENT_AT + 1)
 UNKNOWN = 'filter: unknown field "colour" at position 10; there are brand, category, created_at, in_stock, price, title'
@@ -202,3 +209,81 @@ def test_the_console_client_filters(target: str, capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert "1-i07" in shown
     assert not any(f"1-i{number:02d}" in shown for number in range(N_ITEMS) if number not in (3, 7))
+
+
+@pytest.fixture(scope="module")
+def own_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published tiny shop; serving config own shows and searches the brand Own alone; promotes in vain."""
+    root = tmp_path_factory.mktemp("own")
+    shop = searchable_snapshot(1)
+    promotion = Promotion("shelf", 'category:"Shelf 3"', share=0.2)
+    own = replace(built_in()["home"], name="own", filter='brand = "Own"', promotions=(promotion,))
+    search = replace(built_in()["search"], name="own-search", filter='brand = "Own"')
+    same = Snapshot.of(
+        shop.model,
+        rankers={},
+        users=shop.users,
+        histories=shop.histories,
+        configs={**shop.configs, "own": own, "own-search": search},
+        last_event_at=shop.last_event_at,
+        words=shop.words,
+    )
+    SnapshotStore(root).publish(commit_tiny(root, same))
+    return root
+
+
+@pytest.fixture
+def own(own_shop: Path, listen: Callable[..., str]) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(listen(own_shop)) as channel:
+        yield channel
+
+
+def test_the_filter_of_a_serving_config_holds_whatever_the_request_says(own: grpc.Channel) -> None:
+    stub = RecommendationServiceStub(own)
+    request = pb.RecommendRequest(user_id="user-03", serving_config="own", page_size=5, at=AT)
+
+    plain = stub.Recommend(request)
+    request.filter = 'category:"Shelf 2"'
+    narrowed = stub.Recommend(request)
+    request.filter, request.strict_filtering, request.page_size = "price < 2", False, 200
+    filled = stub.Recommend(request)
+    request.filter = "NOT brand:*"
+    against = stub.Recommend(request)
+
+    assert len(plain.results) == len(narrowed.results) == 5
+    assert all(map(is_own, numbers_of(plain)))
+    assert all(number % 4 == 2 for number in numbers_of(narrowed))
+    # All of the brand, of 60 items every second, and no other: what fills the page keeps the serving config's filter.
+    assert sorted(numbers_of(filled)) == sorted(numbers_of(against)) == list(range(0, N_ITEMS, 2))
+    assert filled.warnings[0].endswith("are popular and ignore it")
+
+
+def test_the_filter_of_a_serving_config_holds_for_searches(own: grpc.Channel) -> None:
+    answer = RecommendationServiceStub(own).Search(
+        pb.SearchRequest(query="product", serving_config="own-search", page_size=50, at=AT)
+    )
+
+    assert len(answer.results) == N_ITEMS // 2
+    assert all(map(is_own, numbers_of(answer)))
+
+
+def test_the_filter_of_a_serving_config_is_listed_and_accounted_for(own: grpc.Channel) -> None:
+    listed = SnapshotServiceStub(own).ListServingConfigs(snapshots_pb.ListServingConfigsRequest()).serving_configs
+    answer = RecommendationServiceStub(own).Recommend(
+        pb.RecommendRequest(serving_config="own", filter="price < 10", explain=pb.EXPLAIN_SUMMARY, at=AT)
+    )
+
+    assert {config.name: config.filter for config in listed if config.filter} == {
+        "own": 'brand = "Own"',
+        "own-search": 'brand = "Own"',
+    }
+    # Odd ones are of no brand; one of those is the one out of stock.
+    steps = {step.name: step.n_removed for step in answer.policies}
+    assert list(steps)[:3] == ["stock", "serving_filter", "filter"]
+    assert steps["serving_filter"] == N_ITEMS // 2 - 1
+
+
+def test_a_list_under_the_filter_of_a_serving_config_ends_in_its_name(own: grpc.Channel) -> None:
+    answer = RecommendationServiceStub(own).Recommend(pb.RecommendRequest(serving_config="own", page_size=200, at=AT))
+
+    assert list(answer.warnings) == [f"only {N_ITEMS // 2} of 200 results: no more items fit serving config own"]

@@ -165,6 +165,28 @@ def test_arguments_that_differ_are_named(other: dict[str, Any], excluded: list[s
         assert message.startswith("page_token must come with all arguments of its list")
 
 
+@pytest.mark.parametrize("excluded", [["b", "a"], MANY])
+@pytest.mark.parametrize("strict", [True, False])
+def test_without_a_filter_it_makes_no_difference_how_strict_it_is(excluded: list[str], strict: bool) -> None:
+    continuation = opened(exclude_item_ids=excluded)
+    arguments = RecommendRequest(page_token="t", **{**LIST, "exclude_item_ids": excluded}, strict_filtering=strict)
+    arguments.ClearField("at")
+
+    assert list(continued(continuation, arguments).exclude_item_ids) == excluded
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+@pytest.mark.parametrize(("strict", "is_same"), [(True, True), (False, False)])
+def test_with_a_filter_how_strict_it_is_belongs_to_the_list(filtered: bool, strict: bool, is_same: bool) -> None:
+    continuation = opened(filter="price < 2", strict_filtering=True)
+    arguments = {"filter": "price < 2"} if filtered else {}
+
+    if is_same:
+        assert continued(continuation, RecommendRequest(page_token="t", strict_filtering=strict, **arguments))
+    else:
+        assert "repeat its strict_filtering" in refusal(continuation, strict_filtering=strict, **arguments)
+
+
 def test_every_argument_of_a_list_is_among_those_compared() -> None:
     page = {"page_size", "page_token", "labels", "platform", "validate_only"}
     compared = {"user_id", "visitor_id", "serving_config", "exclude_item_ids", "context_item_ids"}

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from recsys.arrays import frozen
+from recsys.filters.columns import Column, Numbers, Texts
+from recsys.filters.dictionary import Coded
+from recsys.model import Snapshot
 from recsys.query import Hits, Query
+from recsys.snapshot.store import SnapshotStore
 from recsys.sources.factors import Factors
 
-from .tiny_shop import ALL_ITEMS, LAST_EVENT_AT
+from .tiny_shop import ALL_ITEMS, LAST_EVENT_AT, N_ITEMS, commit_tiny, tiny_snapshot
 
 AT = Timestamp(seconds=LAST_EVENT_AT + 1)
 OUT_OF_STOCK = "1-i05"
@@ -146,6 +155,47 @@ def test_returned_items_carry_the_catalogue_and_an_unknown_price_is_absent(stub:
     assert not items["1-i03"].HasField("price")
     assert all(1 <= item.price < 20 for id, item in items.items() if id != "1-i03")
     assert all(id == item.item_id for id, item in items.items())
+
+
+def test_returned_items_carry_further_columns_by_the_names_that_filters_know(
+    tmp_path: Path, listen: Callable[..., str]
+) -> None:
+    fat = np.full(N_ITEMS, np.nan)
+    fat[[4, 6]] = 3.5, 0.0
+    attributes: dict[str, Column] = {
+        "fat %": Numbers(frozen(fat, np.float64)),
+        "shelf": Texts(Coded.of("oben 茶" if i in (4, 5) else "" for i in range(N_ITEMS))),
+    }
+    shop = tiny_snapshot(1)
+    since = np.zeros(N_ITEMS, np.int64)
+    since[4] = 1_400_000_000
+    context = replace(shop.model.context, catalogue=replace(shop.catalogue, created_at=frozen(since, np.int64)))
+    dated = Snapshot.of(
+        replace(shop.model, context=context),
+        rankers={},
+        users=shop.users,
+        histories=shop.histories,
+        configs=shop.configs,
+        last_event_at=LAST_EVENT_AT,
+        attributes=attributes,
+    )
+    SnapshotStore(tmp_path).publish(commit_tiny(tmp_path, dated))
+    request = pb.RecommendRequest(page_size=200, at=AT, return_items=True, include_out_of_stock=True)
+
+    with grpc.insecure_channel(listen(tmp_path)) as channel:
+        stub = RecommendationServiceStub(channel)
+        items = {result.item_id: result.item for result in stub.Recommend(request).results}
+        request.filter = 'attributes."fat %" > 3 AND attributes.shelf:oben AND created_at < 2015-01-01'
+        (found,) = stub.Recommend(request).results
+
+    assert found.item == items["1-i04"]
+    assert (found.item.attributes["fat %"].number, found.item.attributes["shelf"].text) == (3.5, "oben 茶")
+    assert found.item.created_at.seconds == 1_400_000_000
+    assert not items["1-i05"].HasField("created_at")
+    # A value that is 0 is known; one that is missing is left out.
+    assert {name: value.WhichOneof("kind") for name, value in items["1-i06"].attributes.items()} == {"fat %": "number"}
+    assert set(items["1-i05"].attributes) == {"shelf"}
+    assert not items["1-i07"].attributes
 
 
 def test_an_at_before_the_last_event_warns_and_cuts_the_history(stub: RecommendationServiceStub) -> None:

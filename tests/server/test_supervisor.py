@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
 import select
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -19,6 +22,7 @@ import pytest
 from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest, RecommendResponse
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.errors import InputError
+from server.children import started
 from server.credentials import Credentials
 from server.settings import Settings
 from server.supervisor import Supervisor, reserved
@@ -38,6 +42,15 @@ def wait_for_end(process_id: int) -> None:
         assert select.select([descriptor], [], [], PATIENCE_S)[0], f"process {process_id} is still there"
     finally:
         os.close(descriptor)
+
+
+def open_threads(process_id: int, number: signal.Signals) -> list[int]:
+    """The threads of a process that do not block a signal."""
+    masks = {}
+    for folder in Path(f"/proc/{process_id}/task").iterdir():
+        status = (folder / "status").read_text()
+        masks[int(folder.name)] = int(re.search(r"^SigBlk:\s*(\w+)$", status, re.MULTILINE)[1], 16)  # type: ignore[index]
+    return [thread for thread, mask in masks.items() if not mask >> (number - 1) & 1]
 
 
 @pytest.fixture
@@ -74,6 +87,20 @@ def test_it_prints_its_settings_and_chosen_port_answers_and_ends_with_zero(
     assert any(re.fullmatch(r"clock +snapshot", line) for line in server.lines)
     assert server.stop() == 0
     wait_for_end(worker)
+
+
+def test_a_worker_heeds_a_signal_that_the_kernel_gives_to_another_of_its_threads(
+    run: Callable[..., Server], snapshots: Path
+) -> None:
+    # The kernel prefers the main thread, but on a busy machine any of the others may be the first to run.
+    server = run("--snapshots", str(snapshots))
+    worker = server.served()
+    other = max(thread for thread in open_threads(worker, signal.SIGTERM) if thread != worker)
+
+    assert ctypes.CDLL(None).tgkill(worker, other, signal.SIGTERM) == 0
+
+    wait_for_end(worker)
+    server.until("worker 0 ended with code 0 ")
 
 
 def test_workers_share_the_port_and_a_killed_one_is_replaced(run: Callable[..., Server], snapshots: Path) -> None:
@@ -271,6 +298,39 @@ def test_a_crash_loop_backs_off_and_still_stops_at_once(settings_for: Callable[.
 
     assert supervisor.run() == 0
     assert [re.search(r"in ([\d.]+) s$", line)[1] for line in said] == ["0.5", "1", "2"]  # type: ignore[index]
+
+
+def test_a_signal_in_the_midst_of_starting_a_worker_reaches_that_worker_too(
+    settings_for: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started_and_told(*arguments: Any) -> subprocess.Popen[bytes]:
+        process = started(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr("server.supervisor.started", started_and_told)
+    said: list[str] = []
+    command = (sys.executable, "-c", "import sys; sys.stdin.read()")
+
+    assert Supervisor(settings_for(Path("unused"), grace_s=0), say=said.append, command=command).run() == 0
+    assert said == []
+
+
+def test_a_worker_that_does_not_stop_as_it_should_is_said_and_the_end_is_1(
+    settings_for: Callable[..., Settings],
+) -> None:
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line == "ready":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(7)); print('ready', flush=True); signal.pause()"
+    supervisor = Supervisor(settings_for(Path("unused")), say=say, command=(sys.executable, "-c", code))
+
+    assert supervisor.run() == 1
+    assert said == ["ready", "worker 0 ended with code 7 while it was to stop"]
 
 
 def test_settings_reach_a_worker_by_its_standard_input_and_not_its_arguments(

@@ -72,6 +72,22 @@ def test_a_server_without_tls_is_told_apart(shop: Authority, snapshots: Path, li
     assert refusal(listen(snapshots), Credentials(tls=True, ca=shop.ca.read_bytes())) == "it speaks no TLS"
 
 
+def test_a_server_at_one_of_several_addresses_is_not_taken_for_nobody(
+    shop: Authority, snapshots: Path, listen: Listen, tmp_path: Path
+) -> None:
+    cert, key = shop.issue("server")
+    there = listen(snapshots, tls_cert=cert, tls_key=key)
+    stranger = Credentials(tls=True, ca=Authority(tmp_path, "stranger-ca").ca.read_bytes())
+
+    # As a name has them; gRPC tells of the last one only.
+    for credentials in (stranger, Credentials()):
+        said = refusal(f"ipv4:{there},127.0.0.1:1", credentials)
+        assert said.startswith(f"somebody listens at {there}, one of its 2 addresses, but speaks otherwise")
+        assert said.endswith(f"--target {there} tells more")
+    assert refusal(f"ipv4:127.0.0.1:1,{there}", stranger) == NOT_TRUSTED
+    assert refusal("ipv4:127.0.0.1:1,127.0.0.1:2", stranger) == "nobody listens there"
+
+
 def test_a_certificate_for_another_host_is_not_believed(shop: Authority, snapshots: Path, listen: Listen) -> None:
     trusting = Credentials(tls=True, ca=shop.ca.read_bytes())
     for host, is_believed in (("shop.example", False), ("127.0.0.1", True)):

@@ -152,6 +152,30 @@ def test_stopping_tells_health_first_and_lets_a_running_call_finish(
         stopping.join()
 
 
+def test_a_call_that_outlasts_the_grace_is_named_and_not_waited_for(
+    snapshots: Path, settings_for: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, entered, release = threading.Event(), threading.Event(), threading.Event()
+    worker = Worker(settings_for(snapshots, grace_s=0), lambda state: serving.set() if "snapshot" in state else None)
+    worker.start()
+    assert serving.wait(60)
+    retrieve = Popular.retrieve
+
+    def slow(self: Popular, query: Query, k: int) -> Hits:
+        entered.set()
+        assert release.wait(60)
+        return retrieve(self, query, k)
+
+    monkeypatch.setattr(Popular, "retrieve", slow)
+    with grpc.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
+        running = RecommendationServiceStub(channel).Recommend.future(RecommendRequest(user_id="user-03"), timeout=60)
+        assert entered.wait(60)
+        assert worker.stop() == ["calls"]
+        assert running.exception(60) is not None
+    release.set()
+    assert worker.stop() == []
+
+
 def test_a_message_beyond_four_mebibytes_is_refused_before_any_work(channel: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError) as raised:
         RecommendationServiceStub(channel).Recommend(RecommendRequest(user_id="x" * 5_000_000))

@@ -53,10 +53,10 @@ class Item(_message.Message):
     BRAND_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     IN_STOCK_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    STOCK_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    STOCK_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The shop's own id. 1 to 128 characters; always set."""
     title: _builtins.str
@@ -76,15 +76,15 @@ class Item(_message.Message):
     it out.
     """
     stock: _builtins.int
-    """How many can be sold; 0 takes the item out of answers. Not negative. Absent when unknown."""
+    """How many can be sold; 0 takes the item out of answers. Not negative. Absent when unknown; answers leave it out."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is in the catalogue. Absent when unknown; a new item without it is of the moment it came."""
+        """Since when it is listed. Absent when unknown; a new item without it is of the moment it came."""
 
     @_builtins.property
     def attributes(self) -> _containers.MessageMap[_builtins.str, _attribute_pb2.AttributeValue]:
-        """Further columns by name, for filters. At most 64, names of at most 64 characters. Answers leave them out; GetItem has
-        those that came by UpsertItems.
+        """Its other columns, by the names that filters know as attributes.<name>; those it has no value in are left out. At
+        most 64, names of at most 64 characters.
         """
 
     def __init__(
@@ -96,10 +96,10 @@ class Item(_message.Message):
         brand: _builtins.str = ...,
         price: _builtins.float | None = ...,
         in_stock: _builtins.bool = ...,
-        description: _builtins.str = ...,
-        stock: _builtins.int | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         attributes: _abc.Mapping[_builtins.str, _attribute_pb2.AttributeValue] | None = ...,
+        description: _builtins.str = ...,
+        stock: _builtins.int | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_stock", b"_stock", "created_at", b"created_at", "price", b"price", "stock", b"stock"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -417,7 +417,8 @@ class PolicyStep(_message.Message):
     N_REMOVED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What forbids items of the catalogue: "stock", "exclude", "scope", "context" (the items of the page, which are not
-    shown beside themselves), "filter", "query" (what it is not about). What reorders candidates: "freshness", "spread", "diversity", "caps", "promotions".
+    shown beside themselves), "serving_filter" (the serving config's own), "filter", "query" (what it is not about).
+    What reorders candidates: "freshness", "spread", "diversity", "caps", "promotions".
     """
     n_moved: _builtins.int
     """Of the places up to the end of this page those that hold another item since."""

@@ -510,6 +510,7 @@ class ServingConfig(_message.Message):
     PROMOTIONS_FIELD_NUMBER: _builtins.int
     NEEDS_QUERY_FIELD_NUMBER: _builtins.int
     RELEVANCE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What a request calls it."""
     description: _builtins.str
@@ -534,6 +535,10 @@ class ServingConfig(_message.Message):
     """Whether a request must have a `query`."""
     relevance: _builtins.float
     """What each log of an item's relevance to the query weighs against the ranker's log-odds. 0: it takes no query."""
+    filter: _builtins.str
+    """What may be shown at all, in the language of `filter` of a RecommendRequest; a filter of the request narrows it
+    further, and `strict_filtering` false does not lift it. Empty: every item.
+    """
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceDepth]:
         """First-stage sources it asks, of those the snapshot has."""
@@ -575,10 +580,11 @@ class ServingConfig(_message.Message):
         promotions: _abc.Iterable[Global___Promotion] | None = ...,
         needs_query: _builtins.bool = ...,
         relevance: _builtins.float = ...,
+        filter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "freshness", b"freshness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "description", b"description", "diversity", b"diversity", "freshness", b"freshness", "fusion", b"fusion", "name", b"name", "needs_context", b"needs_context", "needs_query", b"needs_query", "page_size", b"page_size", "policies", b"policies", "promotions", b"promotions", "ranker", b"ranker", "relevance", b"relevance", "scope", b"scope", "sources", b"sources", "spread", b"spread"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "description", b"description", "diversity", b"diversity", "filter", b"filter", "freshness", b"freshness", "fusion", b"fusion", "name", b"name", "needs_context", b"needs_context", "needs_query", b"needs_query", "page_size", b"page_size", "policies", b"policies", "promotions", b"promotions", "ranker", b"ranker", "relevance", b"relevance", "scope", b"scope", "sources", b"sources", "spread", b"spread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

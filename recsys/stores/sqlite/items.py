@@ -83,7 +83,8 @@ class SqliteItemStore:
                 changed = change(_kept(connection, item_id)[1], index)
                 outcomes.append(changed is not None)
                 if changed is not None:
-                    connection.execute(_PUT, (item_id, version, changed.json(), changed.held_us))
+                    kept = changed.kept_as_of(version)
+                    connection.execute(_PUT, (item_id, version, kept.json(), kept.held_us))
             return outcomes
 
         return self._commit(make) if item_ids else []
