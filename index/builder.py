@@ -235,7 +235,8 @@ def profiles_of(table: ProfileTable, n_users: int) -> Profiles:
         else:
             columns.append(column)
     values = np.stack(columns, axis=1) if columns else np.empty((n_users, 0), np.float32)
-    return Profiles(tuple(table.columns), frozen(values, np.float32))
+    labels = {name: tuple(column.labels) for name, column in table.columns.items() if isinstance(column, Codes)}
+    return Profiles(tuple(table.columns), frozen(values, np.float32), labels)
 
 
 def _day(window: Window) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.chances import weekly_chances
-from index.segments import profile_bins
 from index.states import States
 from recsys.als import ItemFactors
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
@@ -114,7 +113,7 @@ class Given:
             heard_of |= known.text_of >= 0
         inputs = _inputs(known, settings.text_width)
         table, n_codes = code_table(known.codes, n_items)
-        bins, n_bins = profile_bins(known.profiles.values)
+        bins, n_bins = known.profiles.bins.bins(known.profiles.values), known.profiles.bins.n_bins
         drawn = exponential(age_weeks(states.times, at), settings.fade_weeks)
         return cls(
             states=states,

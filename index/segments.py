@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.arrays import Float32, Int32, frozen
+from recsys.arrays import frozen
 from recsys.decay import WEEK_S
 from recsys.grouping import Groups
 from recsys.interactions import Interactions
@@ -13,7 +13,6 @@ from recsys.profiles import Profiles
 from recsys.sources.segment import SegmentPopular
 
 MOST_ITEMS = 5_000
-MOST_BINS = 12
 RECENT_WEEKS = 26.0
 PRIOR_USERS = 50.0
 
@@ -31,7 +30,7 @@ def fit_segments(profiles: Profiles, interactions: Interactions, n_items: int, a
     if not profiles.names:
         return None
     n_users = len(profiles.values)
-    bins, n_bins = profile_bins(profiles.values)
+    bins, n_bins = profiles.bins.bins(profiles.values), profiles.bins.n_bins
     recent = interactions.targets & (interactions.weights > 0) & (at - interactions.times < RECENT_WEEKS * WEEK_S)
     pairs = Groups.of(interactions.users[recent].astype(np.int64) * n_items + interactions.items[recent]).keys
     users, items = pairs // n_items, pairs % n_items
@@ -57,23 +56,3 @@ def fit_segments(profiles: Profiles, interactions: Interactions, n_items: int, a
     return SegmentPopular(
         frozen(chosen, np.int32), frozen(np.log(share), np.float32), frozen(lift, np.float32), frozen(bins, np.int32)
     )
-
-
-def profile_bins(values: Float32) -> tuple[Int32, int]:
-    """Bin of every value (n_users, P), numbered through all columns, -1 unknown; and how many there are.
-
-    A column of few distinct values keeps them; others are cut at quantiles, of codes the frequent stay by themselves.
-    """
-    bins = np.full(values.shape, -1, np.int32)
-    start = 0
-    for column in range(values.shape[1]):
-        known = np.isfinite(values[:, column])
-        if not known.any():
-            continue
-        distinct = np.unique(values[known, column])
-        edges = distinct[1:]
-        if len(distinct) > MOST_BINS:
-            edges = np.unique(np.quantile(values[known, column], np.linspace(0, 1, MOST_BINS + 1)[1:-1]))
-        bins[known, column] = start + np.searchsorted(edges, values[known, column], side="right")
-        start += len(edges) + 1
-    return bins, start

@@ -9,16 +9,16 @@ from typing import Protocol
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Int32, frozen
+from recsys.asker import People
 from recsys.catalogue import Catalogue
 from recsys.errors import InvalidRequest, NotFound, Violation
 from recsys.filters.kept import Filters
-from recsys.histories import Histories
-from recsys.ids import IdMap
 from recsys.policies.relevance import SPAN
 from recsys.policy_settings import PROMOTIONS
 from recsys.query import Hits, PolicyStep, Query, narrowed
-from recsys.recent import EventRules, Recent, RecentEvent, with_recent
+from recsys.recent import RecentEvent
 from recsys.serving import Scope, ServingConfig
+from recsys.stores.records import Person
 
 # Dividing one score among the features costs milliseconds.
 MOST_DIVIDED = 20
@@ -33,7 +33,8 @@ class Ask:
     with items that do not pass · diversity: 0 to 1 in place of the serving config's, None = as there · account: the
     answer tells what each rule forbade and each policy moved · text: what a search is for · vector (d,): it by the
     encoder of the snapshot's texts, None without one: words alone then find · recent: what the user did that the
-    snapshot does not know.
+    snapshot does not know · person: who asks by a state store, who may be several rows of the snapshot; None: it is the
+    user alone · is_now: ``at`` is the moment of asking and all that is kept has happened.
     """
 
     at: int
@@ -51,6 +52,8 @@ class Ask:
     recent: tuple[RecentEvent, ...] = ()
     text: str = ""
     vector: Float32 | None = None
+    person: Person | None = None
+    is_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +73,15 @@ class Known(Protocol):
     """The part of a snapshot that ids are resolved against."""
 
     @property
-    def users(self) -> IdMap: ...
+    def people(self) -> People: ...
     @property
     def catalogue(self) -> Catalogue: ...
-    @property
-    def histories(self) -> Histories: ...
     @property
     def configs(self) -> Mapping[str, ServingConfig]: ...
     @property
     def filters(self) -> Filters: ...
     @property
     def last_event_at(self) -> int: ...
-    @property
-    def event_rules(self) -> EventRules: ...
     def relevant(self, text: str, vector: Float32 | None, allowed: Bool) -> Hits: ...
 
 
@@ -103,11 +102,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} needs a query, got none")])
     if ask.text and not config.needs_query:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} takes no query: ask one that does")])
-    user = known.users.number(ask.user_id) if ask.user_id else None
-    recent = Recent(known.histories.of(user).before(ask.at))
-    if ask.recent:
-        recent = with_recent(recent.history, ask.recent, known.catalogue.items, known.event_rules, ask.at)
-    history = recent.history
+    asker = known.people.asker(ask.person or Person(ask.user_id), ask.recent, at=ask.at, is_now=ask.is_now)
+    recent, history = asker.recent, asker.recent.history
     exclude, unknown_excluded = _numbers(known.catalogue, ask.exclude_item_ids)
     context, unknown_context = _numbers(known.catalogue, ask.context_item_ids)
     if config.needs_context and not ask.context_item_ids:
@@ -160,7 +156,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     promotions = config.promotions if PROMOTIONS in config.policies else ()
     query = Query(
         user_id=ask.user_id,
-        user=user,
+        user=asker.user,
         history=history,
         allowed=frozen(allowed, np.bool_),
         owned=owned,
@@ -174,6 +170,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         promoted=tuple(known.filters.bits(promotion.filter) for promotion in promotions),
         account=limit if ask.account else 0,
         relevant=relevant,
+        profile=asker.profile,
+        selves=asker.selves,
     )
     if ask.at <= known.last_event_at:
         warnings.append(

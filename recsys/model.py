@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys.arrays import Bool, Float32, Float64
 from recsys.ask import Ask, resolve
+from recsys.asker import People
 from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.errors import FilterError, SchemaMismatch, SnapshotCorrupt
@@ -124,6 +125,11 @@ class Snapshot:
         _pin(filters, configs)
         pipeline = model.pipeline(rankers, fusions)
         return cls(model, pipeline, rankers, users, histories, configs, filters, last_event_at, words=words)
+
+    @property
+    def people(self) -> People:
+        """What is known of people."""
+        return People(self.users, self.catalogue, self.histories, self.model.context.profiles, self.event_rules)
 
     def ranked_by(self, rankers: Mapping[str, Ranker]) -> Snapshot:
         """The same snapshot that scores with ``rankers`` where they are named; what it would write stays as it is."""

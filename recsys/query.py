@@ -36,6 +36,13 @@ class History:
         start = int(np.searchsorted(-self.times, -at, side="right"))
         return self if start == 0 else self.since_position(start)
 
+    def after(self, at: int) -> History:
+        """The part that happened strictly after ``at`` (epoch seconds)."""
+        end = int(np.searchsorted(-self.times, -at, side="left"))
+        if end == len(self):
+            return self
+        return History(self.items[:end], self.times[:end], self.weights[:end], self.targets[:end])
+
     def since_position(self, start: int) -> History:
         """Interactions from position ``start`` (towards the past)."""
         return History(self.items[start:], self.times[start:], self.weights[start:], self.targets[start:])
@@ -52,6 +59,17 @@ EMPTY_HISTORY = History(
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one person by now, in the columns of the snapshot's profiles.
+
+    values (P,) float32, NaN unknown · bins (P,) int32: the values by ``ProfileBins``, -1 unknown.
+    """
+
+    values: Float32
+    bins: Int32
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One request in the domain; one LightGBM group. "Now" is ``at``: nothing below reads a clock.
 
@@ -62,7 +80,9 @@ class Query:
     filtered: a filter is part of ``allowed`` · filling (n_items,) bool: the same without the filter, what may fill a
     page that it leaves short; None where nothing may · promoted: what passes each promotion of ``config``, an item a
     bit · account: of how many first places the answer tells what policies moved, 0 = it does not · relevant: what the
-    text of a search is about, best first, and all that ``allowed`` leaves; None where no text was asked.
+    text of a search is about, best first, and all that ``allowed`` leaves; None where no text was asked · profile: in
+    place of the one that the snapshot has of ``user``, None: it is that one · selves: numbers of all that is the asker
+    in the snapshot, ``user`` and linked visitors, or who was erased, whom nothing may be concluded from.
     """
 
     user_id: str
@@ -80,17 +100,27 @@ class Query:
     promoted: tuple[NDArray[np.uint8], ...] = ()
     account: int = 0
     relevant: Hits | None = None
+    profile: Profile | None = None
+    selves: tuple[int, ...] = ()
     remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:
         """``work_out()``, called once a query and ``key``: sources and features ask for the same user vectors.
 
-        Copies made with ``replace`` share it: only what the user, history and ``at`` decide may go here.
+        Copies made with ``replace`` share it: only what the user, profile, history and ``at`` decide may go here.
         """
         if key not in self.remembered:
             self.remembered[key] = work_out()
         value: T = self.remembered[key]
         return value
+
+    def bins_of(self, table: Int32) -> Int32:
+        """The known bins of the asker's profile, of which ``table`` (n_users, P) has the snapshot's, -1 unknown."""
+        if self.profile is not None:
+            bins = self.profile.bins
+        else:
+            bins = table[self.user] if self.user is not None else table[:0].ravel()
+        return bins[bins >= 0]
 
 
 @dataclass(frozen=True, slots=True)

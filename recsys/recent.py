@@ -1,4 +1,4 @@
-"""What a caller says a user did lately, as if the snapshot had known it."""
+"""What a user did lately, by the caller's word or as a state store keeps it, as if the snapshot had known it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from recsys.arrays import frozen
+from recsys.arrays import Bool, Float32, Int32, Int64, frozen
 from recsys.ids import IdMap
 from recsys.query import History
+from recsys.stores.records import LiveEvent
 
 # What is predicted where a snapshot's manifest does not say.
 USUAL_TARGETS = ("purchase",)
 SEARCH = "search"
+SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,13 @@ class RecentEvent:
     time: int | None = None
     value: float | None = None
     event_id: str = ""
+
+    @classmethod
+    def of(cls, event: LiveEvent, *, latest: int | None) -> RecentEvent:
+        """Of a kept event, in whole seconds as the tables of a rebuild; later than ``latest`` counts as then."""
+        time = event.time_us // SECOND_US
+        time = time if latest is None else min(time, latest)
+        return cls(event.item_id, event.event_type, time, event.value, event.event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,42 +65,86 @@ class EventRules:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """history: with the events in it · missing_ids: of items that the catalogue lacks · unknown_types: of events."""
+    """history: with the events in it · missing_ids: of items that the catalogue lacks · unknown_types: of events; both
+    of what the caller told only.
+    """
 
     history: History
     missing_ids: tuple[str, ...] = ()
     unknown_types: tuple[str, ...] = ()
 
 
-def with_recent(history: History, events: Sequence[RecentEvent], items: IdMap, rules: EventRules, at: int) -> Recent:
-    """``history`` and those of ``events`` that happened before ``at`` (epoch seconds), newest first.
+def with_recent(
+    history: History,
+    events: Sequence[RecentEvent],
+    items: IdMap,
+    rules: EventRules,
+    at: int,
+    *,
+    kept: Sequence[RecentEvent] = (),
+) -> Recent:
+    """``history``, and those of ``kept`` and then of ``events`` that happened before ``at`` (epoch seconds), newest
+    first.
 
     Searches name no item and are left aside, and so are events of types that have no weight. Of events with one
-    event_id the first counts.
+    event_id the first counts, and none that the history has already: the same item at the same second, taken or not.
     """
-    single = {event.event_id or position: event for position, event in reversed(list(enumerate(events)))}
-    of_items = [event for event in reversed(single.values()) if event.event_type != SEARCH]
+    told = {event.event_id or position: event for position, event in reversed(list(enumerate([*kept, *events])))}
+    of_items = [event for event in reversed(told.values()) if event.event_type != SEARCH]
     if not of_items:
         return Recent(history)
     numbers = items.numbers([event.item_id for event in of_items]).tolist()
-    missing = [event.item_id for event, number in zip(of_items, numbers, strict=True) if number < 0]
     weights = [rules.weight(event) for event in of_items]
-    unknown = [event.event_type for event, weight in zip(of_items, weights, strict=True) if weight is None]
     rows = [
         (number, event.time if event.time is not None else at - 1, weight, event.event_type in rules.target_types)
         for event, number, weight in zip(of_items, numbers, weights, strict=True)
         if number >= 0 and weight is not None and (event.time is None or event.time < at)
     ]
-    told = tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(unknown))
-    return Recent(_merged(history, rows) if rows else history, *told)
+    new = _unknown(history, rows) if rows else []
+    missing: list[str] = []
+    unknown: list[str] = []
+    if events:
+        named = set(map(id, events))
+        for event, number, weight in zip(of_items, numbers, weights, strict=True):
+            if id(event) in named:
+                missing += [event.item_id] if number < 0 else []
+                unknown += [event.event_type] if weight is None else []
+    return Recent(
+        _merged(history, new) if new else history, tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(unknown))
+    )
 
 
-def _merged(history: History, rows: Sequence[tuple[int, int, float, bool]]) -> History:
+Row = tuple[int, int, float, bool]
+
+
+def _unknown(history: History, rows: Sequence[Row]) -> list[Row]:
+    """Those of ``rows`` that ``history`` has not."""
+    earliest = min(time for _, time, _, _ in rows)
+    end = int(np.searchsorted(-history.times, -earliest, side="right"))
+    parts = (history.items[:end].tolist(), history.times[:end].tolist(), history.targets[:end].tolist())
+    known = set(zip(*parts, strict=True))
+    return [row for row in rows if (row[0], row[1], row[3]) not in known]
+
+
+def merged(parts: Sequence[History]) -> History:
+    """Histories of one person as one, newest first."""
+    if len(parts) == 1:
+        return parts[0]
+    names = ("items", "times", "weights", "targets")
+    return _ordered(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _merged(history: History, rows: Sequence[Row]) -> History:
     new_items, new_times, new_weights, new_targets = zip(*rows, strict=True)
-    items = np.concatenate([history.items, np.array(new_items, np.int32)])
-    times = np.concatenate([history.times, np.array(new_times, np.int64)])
-    weights = np.concatenate([history.weights, np.array(new_weights, np.float32)])
-    targets = np.concatenate([history.targets, np.array(new_targets, np.bool_)])
+    return _ordered(
+        np.concatenate([history.items, np.array(new_items, np.int32)]),
+        np.concatenate([history.times, np.array(new_times, np.int64)]),
+        np.concatenate([history.weights, np.array(new_weights, np.float32)]),
+        np.concatenate([history.targets, np.array(new_targets, np.bool_)]),
+    )
+
+
+def _ordered(items: Int32, times: Int64, weights: Float32, targets: Bool) -> History:
     # As tables of interactions are sorted: newest first, ties by item.
     order = np.lexsort((items, -times))
     return History(

@@ -75,12 +75,12 @@ class TwoTower:
 
     def user_vector(self, query: Query) -> Float32 | None:
         """(d + w,) for the query's user, worked out once a query; None without either history or profile."""
-        return query.remember((TwoTower, id(self)), lambda: self.vector_of(query.history, at=query.at, user=query.user))
+        return query.remember(
+            (TwoTower, id(self)), lambda: self.vector_of(query.history, query.bins_of(self.bins), at=query.at)
+        )
 
-    def vector_of(self, history: History, *, at: int, user: int | None) -> Float32 | None:
-        """The vector (d + w,) of a history as of ``at`` with the profile of user number ``user``."""
-        bins = self.bins[user] if user is not None else self.bins[:0].ravel()
-        bins = bins[bins >= 0]
+    def vector_of(self, history: History, bins: Int32, *, at: int) -> Float32 | None:
+        """The vector (d + w,) of a history as of ``at`` with the known ``bins`` of a profile."""
         items, weights = history.items[:MOST_HISTORY], history.weights[:MOST_HISTORY]
         kept = fading(weights, age_weeks(history.times[:MOST_HISTORY], at))
         totals = kept.sum(axis=0)

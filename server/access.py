@@ -36,6 +36,13 @@ NEEDS: Mapping[str, Role | Anyone] = {
     "/recommender.v1.SnapshotService/ActivateSnapshot": Role.ADMIN,
     "/recommender.v1.SnapshotService/ListServingConfigs": Role.RECOMMEND,
     "/recommender.v1.SnapshotService/ListUserIds": Role.RECOMMEND,
+    "/recommender.v1.EventService/WriteEvents": Role.WRITE,
+    "/recommender.v1.EventService/PurgeEvents": Role.ADMIN,
+    "/recommender.v1.UserService/UpsertUsers": Role.WRITE,
+    "/recommender.v1.UserService/GetProfile": Role.WRITE,
+    "/recommender.v1.UserService/LinkIdentities": Role.WRITE,
+    "/recommender.v1.UserService/UnlinkIdentities": Role.WRITE,
+    "/recommender.v1.UserService/DeleteUser": Role.ADMIN,
     # Orchestrators and load balancers hold no tokens.
     "/grpc.health.v1.Health/Check": Anyone.OPEN,
     "/grpc.health.v1.Health/List": Anyone.OPEN,

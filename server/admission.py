@@ -15,13 +15,15 @@ from server.statuses import Overloaded
 
 # What the newest call says about how long the next ones take.
 WEIGHT_OF_NEWEST = 0.05
+# Services whose calls are waiting for a disk or another machine most of the time.
+STORING = tuple(f"/recommender.v1.{name}/" for name in ("EventService", "CatalogService", "UserService"))
 
 
 class CallPool(ThreadPoolExecutor):
     """Threads for calls that know how many calls they have: running or waiting, abandoned ones included."""
 
-    def __init__(self, n_threads: int) -> None:
-        super().__init__(n_threads, thread_name_prefix="call")
+    def __init__(self, n_threads: int, name: str = "call") -> None:
+        super().__init__(n_threads, thread_name_prefix=name)
         self._idle = Condition()
         self._n_threads = n_threads
         self._usual_s = 0.0
@@ -66,13 +68,17 @@ class CallPool(ThreadPoolExecutor):
 
 
 class Admission(grpc.ServerInterceptor):
-    """Refuses calls of our own services while ``pool`` has ``most`` of them; health is always asked.
+    """Refuses calls of our own services while ``pool`` and ``storing`` have ``most`` of them; health is always asked.
 
-    longest_wait_s: also while a call would probably wait for longer than that before it is begun; None: however long.
+    longest_wait_s: also while a call would probably wait for longer than that before it is begun; None: however long ·
+    storing: threads for calls that wait for the state store, so that a slow one takes none of answers; None: as others.
     """
 
-    def __init__(self, pool: CallPool, most: int, longest_wait_s: float | None = None) -> None:
+    def __init__(
+        self, pool: CallPool, most: int, longest_wait_s: float | None = None, *, storing: CallPool | None = None
+    ) -> None:
         self._pool = pool
+        self._storing = storing or pool
         self._most = most
         self._longest_wait_s = longest_wait_s
 
@@ -83,9 +89,29 @@ class Admission(grpc.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The method's own handler, or one that refuses. gRPC asks on one thread, so the count cannot overshoot."""
         method = handler_call_details.method
-        if method.startswith("/recommender.v1."):
-            if self._pool.n_calls >= self._most:
-                return refusal(method, Overloaded(self._most))
-            if self._longest_wait_s is not None and self._pool.expected_wait_s > self._longest_wait_s:
-                return refusal(method, Overloaded(self._most, self._longest_wait_s))
-        return continuation(handler_call_details)
+        if not method.startswith("/recommender.v1."):
+            return continuation(handler_call_details)
+        pool = self._storing if method.startswith(STORING) else self._pool
+        if sum(one.n_calls for one in {self._pool, self._storing}) >= self._most:
+            return refusal(method, Overloaded(self._most))
+        if self._longest_wait_s is not None and pool.expected_wait_s > self._longest_wait_s:
+            return refusal(method, Overloaded(self._most, self._longest_wait_s))
+        handler = continuation(handler_call_details)
+        return handler if handler is None or pool is self._pool else _on(pool, handler)
+
+
+def _on(pool: CallPool, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+    """``handler`` on the threads of ``pool``."""
+    method = handler.unary_unary
+    if method is None:
+        return handler
+
+    def on_pool(request: Any, context: grpc.ServicerContext) -> Any:
+        return method(request, context)
+
+    on_pool.experimental_thread_pool = pool  # type: ignore[attr-defined]
+    return grpc.unary_unary_rpc_method_handler(
+        on_pool,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from recsys.errors import InputError
 from recsys.snapshot.signature import key_text, verify_key
@@ -43,6 +44,11 @@ def _check_files(settings: Settings) -> None:
     """Look at the folder and read keys, certificates and tokens once: what is wrong is said here, not by workers."""
     if settings.snapshots.exists() and not settings.snapshots.is_dir():
         raise InputError(f"--snapshots {settings.snapshots} must be a folder")
+    folder = None if "://" in settings.state or not settings.state else Path(settings.state)
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"--state {folder} must be a folder")
+    if settings.log_slates and not settings.state:
+        raise InputError("--log-slates needs --state, where slates are kept")
     if settings.verify_key:
         verify_key(key_text(settings.verify_key))
     if settings.tls:

@@ -23,10 +23,12 @@ from protos.recommender.v1.recommendation_service_pb2 import (
 )
 from recsys.arrays import Float32, Int32
 from recsys.ask import Ask, Resolved
+from recsys.decay import DAY_S
 from recsys.features.closeness import FROM_PROFILE
 from recsys.model import Snapshot
 from recsys.query import Provenance, Query, Recommendation
-from recsys.recent import RecentEvent
+from recsys.recent import SECOND_US, RecentEvent
+from recsys.stores.records import Person
 from server import accept_language
 from server.explanation import divide, explain
 from server.wording import DEFAULT_LANGUAGE, wordings
@@ -67,28 +69,49 @@ def _is_full(request: Asked) -> bool:
     return request.explain == Explain.EXPLAIN_FULL
 
 
-def ask_of(request: RecommendRequest, *, now: int, vector: Float32 | None = None) -> Ask:
+def ask_of(request: RecommendRequest, *, now: int, vector: Float32 | None = None, person: Person | None = None) -> Ask:
     """The question in the domain's words; ``now`` (epoch seconds) stands in for a missing ``at``.
 
-    vector: of the query by the snapshot's encoder, None where there is none.
+    vector: of the query by the snapshot's encoder, None where there is none · person: who asks, as the state store
+    knows them; None: as their ids alone tell.
     """
+    person = person or alone(request.user_id, request.visitor_id)
+    recent = tuple(_recent(event) for event in request.recent_events)
+    is_now = not request.HasField("at")
     return Ask(
         user_id=request.user_id or request.visitor_id,
         serving_config=request.serving_config or DEFAULT_SERVING_CONFIG,
         limit=min(request.page_size, LARGEST_PAGE),
         exclude_item_ids=tuple(request.exclude_item_ids),
         context_item_ids=tuple(request.context_item_ids),
-        at=seconds_of(request.at) if request.HasField("at") else now,
+        at=_just_after(now, person, recent) if is_now else seconds_of(request.at),
         include_out_of_stock=request.include_out_of_stock,
         divide_scores=_is_full(request),
         filter=request.filter,
         strict_filtering=request.strict_filtering if request.HasField("strict_filtering") else True,
         diversity=request.diversity if request.HasField("diversity") else None,
         account=request.explain in (Explain.EXPLAIN_SUMMARY, Explain.EXPLAIN_FULL),
-        recent=tuple(_recent(event) for event in request.recent_events),
+        recent=recent,
         text=request.query,
         vector=vector,
+        person=person,
+        is_now=is_now,
     )
+
+
+def alone(user_id: str, visitor_id: str) -> Person:
+    """Who asks as far as their ids alone tell."""
+    return Person(user_id, () if user_id or not visitor_id else (visitor_id,))
+
+
+def _just_after(now: int, person: Person, recent: Sequence[RecentEvent]) -> int:
+    """``now``, or the second after the newest event where that is later: clocks differ, and what is known has happened.
+
+    Later by a day at most: data of another time must not move everything else.
+    """
+    times = [event.time_us // SECOND_US for event in person.events]
+    times += [event.time for event in recent if event.time is not None]
+    return max([now, *(time + 1 for time in times if time <= now + DAY_S)])
 
 
 def _recent(event: Event) -> RecentEvent:

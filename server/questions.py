@@ -13,12 +13,15 @@ from recsys.filters.grammar import parse
 from recsys.model import Snapshot
 from recsys.pipeline import said_of_filling
 from recsys.query import Query, Recommendation
+from recsys.stores.records import Person
 from server.attribution import Attributions
-from server.conversion import Asked, Shape, as_recommend, ask_of, normalised, response_of, shape_of
+from server.conversion import Asked, Shape, alone, as_recommend, ask_of, normalised, response_of, shape_of
 from server.live import Live, Serving
 from server.page_tokens import LONGEST_PAGE_TOKEN, PageTokens, continued, refused
+from server.rules import Fits
+from server.state import STATE_UNAVAILABLE
 from server.text_encoder import NO_MEANINGS, WORDS_ALONE, Meanings
-from server.validation import Fits, broken_rules, check
+from server.validation import broken_rules, check
 
 # Candidates are some hundreds; what fills a list beyond them is the same for everyone and ends here.
 LONGEST_LIST = 1000
@@ -38,6 +41,11 @@ class Page:
     shown: tuple[int, ...] = ()
     version: str | None = None
     age_s: int = 0
+
+    @property
+    def who(self) -> tuple[str, str]:
+        """user_id and visitor_id."""
+        return self.request.user_id, self.request.visitor_id
 
     @classmethod
     def of(cls, request: Asked, tokens: PageTokens, answering: Answering) -> Page:
@@ -99,7 +107,8 @@ def _fits(snapshot: Snapshot | None) -> Fits:
 class Question:
     """One page, resolved against ``snapshot``: ``resolved`` counts its own items, ``query`` those before it too.
 
-    degraded: why the meaning of its text was not looked for, "" where it was.
+    person: who asks · degraded: why the meaning of its text was not looked for, "" where it was · has_state: what the
+    state store knows of them is part of it, or there is no store · request_id: names the answer.
     """
 
     snapshot: Snapshot
@@ -107,6 +116,9 @@ class Question:
     resolved: Resolved
     request: RecommendRequest
     shape: Shape
+    request_id: str
+    person: Person
+    has_state: bool
     degraded: str = ""
 
     @classmethod
@@ -117,11 +129,18 @@ class Question:
         now: Callable[[Serving], int],
         metadata: Callable[[str], str] = lambda _: "",
         meanings: Meanings = NO_MEANINGS,
+        person: Person | None = None,
+        *,
+        request_id: str,
     ) -> Question:
-        """``metadata`` gives the call's by key; ``meanings`` the vector of its text. Errors as ``resolve``."""
+        """``metadata`` gives the call's by key; ``meanings`` the vector of its text; ``person`` who asks, None when the
+        state store cannot tell. Errors as ``resolve``.
+        """
         snapshot = serving.snapshot
         text = page.request.query
-        resolved = resolve(ask_of(page.request, now=now(serving), vector=meanings.vectors.get(text)), snapshot)
+        known = person or alone(*page.who)
+        vector = meanings.vectors.get(text)
+        resolved = resolve(ask_of(page.request, now=now(serving), vector=vector, person=known), snapshot)
         request = normalised(page.request, resolved.query)
         n_left = LONGEST_LIST - len(page.shown)
         if resolved.query.limit > n_left:
@@ -130,7 +149,8 @@ class Question:
                 resolved, query=replace(resolved.query, limit=n_left), warnings=(*resolved.warnings, warning)
             )
         degraded = meanings.degraded if text else ""
-        return cls(snapshot, page, resolved, request, shape_of(page.request, metadata), degraded)
+        shape = shape_of(page.request, metadata)
+        return cls(snapshot, page, resolved, request, shape, request_id, known, person is not None, degraded)
 
     @property
     def query(self) -> Query:
@@ -139,29 +159,35 @@ class Question:
         end = len(self.page.shown) + own.limit
         return replace(own, limit=end + 1, account=end if own.account else 0)
 
-    def checked(self, request_id: str) -> RecommendResponse:
+    def asked(self, *, keep_features: bool) -> Query:
+        """``query``, of which the answer carries features where that or its explanation wants them."""
+        return replace(self.query, keep_features=True) if keep_features else self.query
+
+    def checked(self) -> RecommendResponse:
         """What validate_only answers."""
         return RecommendResponse(
             missing_ids=dict.fromkeys(self.resolved.missing_ids),
             warnings=self.resolved.warnings,
             snapshot_version=self.snapshot.version,
-            request_id=request_id,
+            request_id=self.request_id,
             normalised_request=self.request,
         )
 
     def answered(
-        self, whole: Recommendation, *, request_id: str, tokens: PageTokens, attributions: Attributions
-    ) -> RecommendResponse:
-        """The page out of the answer to ``query``, with its tokens."""
+        self, whole: Recommendation, *, tokens: PageTokens, attributions: Attributions
+    ) -> tuple[RecommendResponse, Recommendation]:
+        """The page out of the answer to ``query``, with its tokens, and as it was before it could travel."""
         version, limit = self.snapshot.version, self.resolved.query.limit
         # Not the rows behind so many others: a list that changed, for a source fails, still shows no item twice.
         left = whole.without(self.page.shown, limit=limit + 1)
         new = left.without((), limit=limit)
         new = replace(new, warnings=said_of_filling(self.resolved.query, new.slate))
-        response = response_of(self.snapshot, self.resolved, new, shape=self.shape, request_id=request_id)
+        response = response_of(self.snapshot, self.resolved, new, shape=self.shape, request_id=self.request_id)
         if self.degraded:
             response.degraded_reasons.append(self.degraded)
             response.warnings.append(WORDS_ALONE)
+        if not self.has_state:
+            response.degraded_reasons.append(STATE_UNAVAILABLE)
         shown = (*self.page.shown, *new.slate.items.tolist())
         # A source that was skipped may have more to say on the next page; a page of nothing would never end.
         goes_on = len(left.slate) > limit or (len(new.slate) > 0 and bool(new.skipped_sources))
@@ -170,7 +196,7 @@ class Question:
         response.attribution_token = attributions.issue(
             snapshot_version=version,
             serving_config=self.request.serving_config,
-            request_id=request_id,
+            request_id=self.request_id,
             served_by=response.served_by,
         )
-        return response
+        return response, new

@@ -11,11 +11,25 @@ from pathlib import Path
 
 from recsys.errors import InputError
 from server.addresses import is_loopback
+from server.setting_values import (
+    OFF,
+    address,
+    cache,
+    choice,
+    encoder,
+    file,
+    masked,
+    masked_url,
+    milliseconds,
+    number,
+    seconds,
+    share,
+    state,
+    switch,
+)
 from server.tls import TlsFiles
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-MASK = "********"
-OFF = "off"
 NEW_KEY = "a new key"
 _PATHS = ("compiled_cache", "tls_cert", "tls_key", "tls_client_ca", "tokens")
 
@@ -32,7 +46,8 @@ class Settings:
     scores · tls_cert, tls_key: both or neither, PEM files · tls_client_ca: PEM file, clients must present a
     certificate of it · tokens: file of the bearer tokens that are let in, None: everybody is · token_key: what page and
     attribution tokens are sealed with, or @file, "": a new key each start · encoder: address of one, or "" ·
-    longest_wait_ms: calls that would wait longer before they are begun are refused, None: however long.
+    longest_wait_ms: calls that would wait longer before they are begun are refused, None: however long · state: where
+    what happens between rebuilds is kept, a folder or a URL, "" nowhere · log_slates: share of answers that are kept.
     """
 
     snapshots: Path
@@ -54,6 +69,8 @@ class Settings:
     token_key: str = ""
     encoder: str = ""
     longest_wait_ms: float | None = None
+    state: str = ""
+    log_slates: float = 0.0
 
     @property
     def tls(self) -> TlsFiles | None:
@@ -78,8 +95,9 @@ class Settings:
     def lines(self) -> list[str]:
         """Readable lines, one a setting, secrets masked."""
         shown = {name: OFF if value is None else value for name, value in asdict(self).items()}
-        shown["verify_key"] = _masked(self.verify_key)
-        shown["token_key"] = _masked(self.token_key) or NEW_KEY
+        shown["verify_key"] = masked(self.verify_key)
+        shown["token_key"] = masked(self.token_key) or NEW_KEY
+        shown["state"] = masked_url(self.state) or OFF
         return [f"{name:<15} {value}" for name, value in shown.items()]
 
     def to_json(self) -> str:
@@ -109,10 +127,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         raise InputError("--token-key must be @FILE: process lists show what stands on a command line")
     if not values["snapshots"]:
         raise InputError("--snapshots DIR (or RECSYS_SNAPSHOTS) is required")
-    host, port = _address("--address", values["address"] or DEFAULT_ADDRESS)
+    host, port = address("--address", values["address"] or DEFAULT_ADDRESS)
     is_public = not is_loopback(host)
-    insecure = _switch("--insecure", values["insecure"], default=False)
-    files = {name: _file(values[name]) for name in ("tls_cert", "tls_key", "tls_client_ca", "tokens")}
+    insecure = switch("--insecure", values["insecure"], default=False)
+    files = {name: file(values[name]) for name in ("tls_cert", "tls_key", "tls_client_ca", "tokens")}
     _check_tls(files)
     missing = [_flag(name) for name in ("tls_cert", "tls_key", "tokens") if files[name] is None]
     if is_public and missing and not insecure:
@@ -124,18 +142,20 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         snapshots=Path(values["snapshots"]).absolute(),
         host=host,
         port=port,
-        workers=_number("--workers", values["workers"], default=1, lowest=1, highest=256),
-        clock=_choice("--clock", values["clock"], ("now", "snapshot")),
-        reflection=_switch("--reflection", values["reflection"], default=not is_public),
+        workers=number("--workers", values["workers"], default=1, lowest=1, highest=256),
+        clock=choice("--clock", values["clock"], ("now", "snapshot")),
+        reflection=switch("--reflection", values["reflection"], default=not is_public),
         insecure=insecure,
         verify_key=values["verify_key"] or "",
-        poll_s=_seconds("--poll-s", values["poll_s"], default=1.0, lowest=0.05),
-        max_concurrent=_number("--max-concurrent", values["max_concurrent"], default=256, lowest=1, highest=10**6),
-        grace_s=_seconds("--grace-s", values["grace_s"], default=30.0, lowest=0.0),
-        compiled_cache=_cache(values["compiled_cache"], environment),
+        poll_s=seconds("--poll-s", values["poll_s"], default=1.0, lowest=0.05),
+        max_concurrent=number("--max-concurrent", values["max_concurrent"], default=256, lowest=1, highest=10**6),
+        grace_s=seconds("--grace-s", values["grace_s"], default=30.0, lowest=0.0),
+        compiled_cache=cache(values["compiled_cache"], environment),
         token_key=values["token_key"] or "",
-        encoder=_encoder(values["encoder"] or ""),
-        longest_wait_ms=_milliseconds("--longest-wait-ms", values["longest_wait_ms"]),
+        encoder=encoder(values["encoder"] or ""),
+        longest_wait_ms=milliseconds("--longest-wait-ms", values["longest_wait_ms"]),
+        state=state(values["state"] or ""),
+        log_slates=share("--log-slates", values["log_slates"]),
         **files,
     )
 
@@ -176,6 +196,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="HOST:PORT or unix:PATH of a recsys-encoder, for the meaning of searches; default: none, words alone",
     )
+    parser.add_argument(
+        "--state",
+        metavar="DIR|redis://…",
+        help="where events, profiles and changes of the catalogue between rebuilds are kept; default: nowhere; a URL "
+        "with a password belongs into RECSYS_STATE, for process lists show what stands on a command line",
+    )
+    parser.add_argument(
+        "--log-slates", metavar="SHARE", help="share of answers, 0 to 1, that are kept in --state; default 0"
+    )
     parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
     parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")
     parser.add_argument(
@@ -202,92 +231,7 @@ def _variable(name: str) -> str:
     return f"RECSYS_{name.upper()}"
 
 
-def _address(name: str, value: str) -> tuple[str, int]:
-    host, _, port = value.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise InputError(f"{name} must be HOST:PORT with a port of 0 to 65535, got {value!r}")
-    return host, int(port)
-
-
-def _encoder(value: str) -> str:
-    if value.startswith("unix:"):
-        if value == "unix:":
-            raise InputError("--encoder unix: lacks the path of a socket")
-    elif value and _address("--encoder", value)[1] == 0:
-        raise InputError(f"--encoder must have the port that the encoder listens on, got {value!r}")
-    return value
-
-
-def _cache(value: str | None, environment: Mapping[str, str]) -> Path | None:
-    """The folder of compiled rankers; None when it is switched off, or when this user has no home to keep it in."""
-    if value is not None:
-        return None if value in ("", OFF) else Path(value).absolute()
-    try:
-        home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
-    except RuntimeError:
-        return None
-    return Path(home).absolute() / "tributary" / "forests"
-
-
-def _file(value: str | None) -> Path | None:
-    """A file's path, with or without an @ before it; an empty variable names none."""
-    name = (value or "").removeprefix("@")
-    return Path(name).absolute() if name else None
-
-
 def _check_tls(files: Mapping[str, Path | None]) -> None:
     for needing, needed in (("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("tls_client_ca", "tls_cert")):
         if files[needing] is not None and files[needed] is None:
             raise InputError(f"{_flag(needing)} needs {_flag(needed)} beside it")
-
-
-def _number(name: str, value: str | None, *, default: int, lowest: int, highest: int) -> int:
-    if value is None:
-        return default
-    if not value.isdecimal() or not lowest <= int(value) <= highest:
-        raise InputError(f"{name} must be a whole number from {lowest} to {highest}, got {value!r}")
-    return int(value)
-
-
-def _seconds(name: str, value: str | None, *, default: float, lowest: float) -> float:
-    try:
-        seconds = default if value is None else float(value)
-    except ValueError:
-        seconds = -1.0
-    if not lowest <= seconds <= 86_400:
-        raise InputError(f"{name} must be {lowest} to 86400 seconds, got {value!r}")
-    return seconds
-
-
-def _milliseconds(name: str, value: str | None) -> float | None:
-    if value is None or value == OFF:
-        return None
-    try:
-        milliseconds = float(value)
-    except ValueError:
-        milliseconds = -1.0
-    if not 0 <= milliseconds <= 60_000:
-        raise InputError(f"{name} must be 0 to 60000 milliseconds, or off, got {value!r}")
-    return milliseconds
-
-
-def _choice(name: str, value: str | None, choices: tuple[str, ...]) -> str:
-    if value is None:
-        return choices[0]
-    if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    return value
-
-
-def _switch(name: str, value: str | None, *, default: bool) -> bool:
-    if value is None:
-        return default
-    if value not in ("on", "off"):
-        raise InputError(f"{name} must be on or off, got {value!r}")
-    return value == "on"
-
-
-def _masked(secret: str) -> str:
-    """A file's name is no secret; a key is."""
-    return secret if not secret or secret.startswith("@") else MASK

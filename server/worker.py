@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
@@ -17,41 +18,53 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from protos.recommender.v1 import event_service_pb2 as event_pb2
+from protos.recommender.v1 import event_service_pb2_grpc as event_grpc
 from protos.recommender.v1 import recommendation_service_pb2 as recommendation_pb2
 from protos.recommender.v1 import recommendation_service_pb2_grpc as recommendation_grpc
 from protos.recommender.v1 import snapshot_service_pb2 as snapshot_pb2
 from protos.recommender.v1 import snapshot_service_pb2_grpc as snapshot_grpc
+from protos.recommender.v1 import user_service_pb2 as user_pb2
+from protos.recommender.v1 import user_service_pb2_grpc as user_grpc
 from recsys.compiled.cache import ForestCache
 from recsys.compiled.toolchain import toolchain, why_not
 from recsys.ending import Ending
-from recsys.errors import InputError, NoSnapshot, SnapshotError, Unavailable
+from recsys.errors import InputError, NoSnapshot, SnapshotError, StateUnavailable, Unavailable
 from recsys.snapshot.signature import key_text, verify_key
 from recsys.snapshot.store import SnapshotStore
+from recsys.stores.opening import open_state
 from server.acceleration import Acceleration
 from server.access import Access
 from server.activation import Activation
 from server.admission import Admission, CallPool
+from server.attribution import Attributions
 from server.children import settings_from_parent, when_parent_ends
-from server.clock import CLOCKS
+from server.clock import CLOCKS, wall_time
 from server.decoding import Decoding
+from server.events import Events
 from server.listening import listen
 from server.live import Live
 from server.log import configure
 from server.recommendation import Recommendations
 from server.reread import Reread
-from server.sealing import keys_of
+from server.sealing import keys_of, new_key
 from server.settings import Settings
+from server.slates import SlateLog
 from server.snapshots import Snapshots
+from server.state import LiveState
 from server.text_encoder import TextEncoder
 from server.tokens import read_tokens
+from server.users import Users
 from server.watcher import Watcher
 
 # By name: started as a script, this module is called __main__.
 LOG = logging.getLogger("server.worker")
 
 SERVICES = (
+    event_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
     recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
     snapshot_pb2.DESCRIPTOR.services_by_name["SnapshotService"].full_name,
+    user_pb2.DESCRIPTOR.services_by_name["UserService"].full_name,
 )
 WHOLE_SERVER = health.OVERALL_HEALTH
 HEALTH_NAMES = (WHOLE_SERVER, *SERVICES)
@@ -60,6 +73,8 @@ LARGEST_MESSAGE = 4 * 1024 * 1024
 CONNECTION_AGE_MS = 60_000
 CONNECTION_AGE_GRACE_MS = 30_000
 REFLECTION_THREADS = 2
+# They wait for the state store most of the time, and commit together.
+STORING_THREADS = 8
 # Refusals that may wait to be told why; beyond them gRPC itself refuses, without details.
 MOST_REFUSALS = 1024
 # After the grace, and well before the supervisor kills.
@@ -108,10 +123,12 @@ class Worker:
         self._watcher = Watcher(
             store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
         )
-        self._pool = pool = CallPool(threads_of(settings.workers))
+        self._state = _opened(settings)
+        self._slates = SlateLog(self._state, settings.log_slates)
+        self._pools = pool, storing = CallPool(threads_of(settings.workers)), CallPool(STORING_THREADS, "store")
         self._server = grpc.server(
             pool,
-            interceptors=[*_access(settings), _admission(pool, settings), Decoding()],
+            interceptors=[*_access(settings), _admission(pool, storing, settings), Decoding()],
             maximum_concurrent_rpcs=settings.max_concurrent + MOST_REFUSALS,
             options=_options(settings),
         )
@@ -140,18 +157,25 @@ class Worker:
         ended = {
             "snapshot watcher": self._watcher.stop(left_s()),
             "gRPC": stopped.wait(left_s()),
-            CALLS: self._pool.wait_until_idle(left_s()),
+            CALLS: not [pool for pool in self._pools if not pool.wait_until_idle(left_s())],
         }
+        self._slates.close()
+        self._state.close()
         return [name for name, has_ended in ended.items() if not has_ended]
 
     def _add_services(self) -> None:
         token_key = self._settings.token_key
-        keys = keys_of(key_text(token_key)) if token_key else ()
-        encoder = TextEncoder(self._settings.encoder or None)
-        recommendations = Recommendations(self._live, CLOCKS[self._settings.clock], keys=keys, encoder=encoder)
+        keys = keys_of(key_text(token_key) if token_key else new_key())
+        encoder, clock = TextEncoder(self._settings.encoder or None), CLOCKS[self._settings.clock]
+        recommendations = Recommendations(
+            self._live, clock, keys=keys, encoder=encoder, state=self._state, slates=self._slates
+        )
         recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
         snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher))
         snapshot_grpc.add_SnapshotServiceServicer_to_server(snapshots, self._server)
+        events = Events(self._state, self._live, clock, Attributions(keys, wall_time))
+        event_grpc.add_EventServiceServicer_to_server(events, self._server)
+        user_grpc.add_UserServiceServicer_to_server(Users(self._state, self._live), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._settings.reflection:
@@ -178,6 +202,17 @@ def threads_of(n_workers: int) -> int:
     return max(2, (os.cpu_count() or 1) // n_workers)
 
 
+def _opened(settings: Settings) -> LiveState:
+    """The state store, opened now if it can be. InputError when what the settings name is none."""
+    state = LiveState(partial(open_state, settings.state) if settings.state else None)
+    if state.is_configured:
+        try:
+            state.store()
+        except StateUnavailable as error:
+            LOG.warning("the state store cannot be opened yet", extra={"fields": {"reason": str(error)}})
+    return state
+
+
 def _first_absence(store: SnapshotStore) -> NoSnapshot | Unavailable:
     """Why nothing is served before the first look: nothing is there, or it is being loaded."""
     try:
@@ -193,9 +228,9 @@ def _access(settings: Settings) -> list[Access]:
     return [Access(Reread([tokens], lambda: read_tokens(tokens)))] if tokens else []
 
 
-def _admission(pool: CallPool, settings: Settings) -> Admission:
+def _admission(pool: CallPool, storing: CallPool, settings: Settings) -> Admission:
     wait_ms = settings.longest_wait_ms
-    return Admission(pool, settings.max_concurrent, None if wait_ms is None else wait_ms / 1e3)
+    return Admission(pool, settings.max_concurrent, None if wait_ms is None else wait_ms / 1e3, storing=storing)
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

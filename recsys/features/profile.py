@@ -26,4 +26,4 @@ class ProfileColumns:
 
     def compute(self, rows: Rows, context: Context) -> Float32:
         """(C, P)."""
-        return np.stack([context.profiles.of(query.user) for query in rows.queries])[rows.query_of]
+        return np.stack([context.profiles.of_query(query) for query in rows.queries])[rows.query_of]

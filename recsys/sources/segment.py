@@ -29,16 +29,15 @@ class SegmentPopular:
 
     def scores(self, query: Query) -> Float32:
         """Of ``items`` (n,); worked out once a query."""
-        return query.remember((SegmentPopular, id(self)), lambda: self._scores(query.user))
+        return query.remember((SegmentPopular, id(self)), lambda: self._scores(query.bins_of(self.bins)))
 
-    def _scores(self, user: int | None) -> Float32:
-        bins = self.bins[user] if user is not None else self.bins[:0].ravel()
-        scores: Float32 = self.prior + self.lift[bins[bins >= 0]].sum(axis=0)
+    def _scores(self, bins: Int32) -> Float32:
+        scores: Float32 = self.prior + self.lift[bins].sum(axis=0)
         return scores
 
     def retrieve(self, query: Query, k: int) -> Hits:
         """The ``k`` allowed items most likely for the profile; none for a user without one."""
-        if k <= 0 or query.user is None or not (self.bins[query.user] >= 0).any():
+        if k <= 0 or not len(query.bins_of(self.bins)):
             return EMPTY_HITS
         allowed = query.allowed[self.items]
         return Hits.best_first(self.items[allowed], self.scores(query)[allowed], k)

@@ -35,8 +35,9 @@ class UserNeighbours:
 
     def _scores(self, query: Query) -> Float32:
         likeness = self.takers.weighted_sum(*preference_weights(query.history.items, faded(query.history, query.at)))
-        if query.user is not None:
-            likeness[self.users == query.user] = 0.0  # the asker is no neighbour of their own
+        for own in query.selves or (query.user,):
+            if own is not None:
+                likeness[self.users == own] = 0.0  # the asker is no neighbour of their own
         near = np.flatnonzero(likeness > 0)
         if len(near) > N_NEIGHBOURS:
             near = near[np.argpartition(-likeness[near], N_NEIGHBOURS)[:N_NEIGHBOURS]]

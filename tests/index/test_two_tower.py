@@ -92,6 +92,7 @@ def test_nothing_new_lately_trains_nothing(tastes: Tastes) -> None:
     assert tastes.attempt(replace(SETTINGS, past_weeks=0)) is None
 
 
+NO_BINS = frozen([], np.int32)
 BARE = Profiles((), np.empty((N_USERS, 0), np.float32))
 UNTOLD = Profiles(("age", "city"), np.full((N_USERS, 2), np.nan, np.float32))
 
@@ -102,7 +103,7 @@ def test_without_profiles_or_texts_it_goes_by_what_was_taken(tastes: Tastes, pro
     source = replace(tastes, profiles=profiles).fitted(replace(SETTINGS, most_epochs=1), texts=texts)
     assert all(np.isfinite(array).all() for array in source.model.arrays.values())
     assert mean_share(tastes, source, of=slice(0, N_ITEMS - N_NEW)) > 0.9
-    assert source.model.vector_of(EMPTY_HISTORY, at=NOW, user=5) is None
+    assert source.model.vector_of(EMPTY_HISTORY, NO_BINS, at=NOW) is None
 
 
 def test_two_users_of_three_items_can_be_learnt_from_when_that_is_asked_for() -> None:
@@ -123,7 +124,7 @@ def test_two_users_of_three_items_can_be_learnt_from_when_that_is_asked_for() ->
     )
     assert source is not None
     assert source.model.items.tolist() == [0, 1, 2]
-    vector = source.model.vector_of(Histories.of_interactions(table, 2).of(0), at=NOW, user=0)
+    vector = source.model.vector_of(Histories.of_interactions(table, 2).of(0), NO_BINS, at=NOW)
     assert vector is not None
     assert np.isfinite(source.model.vectors @ vector).all()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys.arrays import frozen
+from recsys.arrays import Int32, frozen
 from recsys.query import EMPTY_HISTORY, History, Query
 from recsys.two_tower import AMOUNT_SCALE, FADES_WEEKS, MOST_HISTORY, TwoTower, fading, history_inputs
 
@@ -19,6 +19,7 @@ INPUTS = [[1.0, 0.0, 2.0], [0.0, 1.0, -1.0], [0.6, 0.8, 0.0], [0.0, 0.0, 4.0]]
 CENTRES = [[0.25, 0.0], [0.0, 0.5]]
 PROFILE = [[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]]
 N_TOLD = 2 * (3 + 1) + 1 + 2
+NO_BINS = frozen([], np.int32)
 
 
 @pytest.fixture
@@ -38,6 +39,11 @@ def model() -> TwoTower:
         hidden_bias=frozen(rng.normal(size=4), np.float32),
         top=frozen(rng.normal(size=(4, 2)), np.float32),
     )
+
+
+def known(model: TwoTower, user: int | None) -> Int32:
+    """The known bins of the profile of ``user``."""
+    return NO_BINS if user is None else model.bins[user][model.bins[user] >= 0]
 
 
 def by_hand(model: TwoTower, told: list[float]) -> list[float]:
@@ -68,28 +74,28 @@ def test_the_tower_is_told_directions_texts_amounts_and_the_profile(
         told += [x / math.hypot(x, y), y / math.hypot(x, y), text]
         amounts.append(AMOUNT_SCALE * math.log1p(first + second))
     told += [*amounts, 0.0, PROFILE[0][0] + PROFILE[2][0], PROFILE[0][1] + PROFILE[2][1]]
-    vector = model.vector_of(taken, at=now, user=0)
+    vector = model.vector_of(taken, known(model, 0), at=now)
     assert vector is not None
     assert vector.dtype == np.float32
     assert vector.tolist() == pytest.approx(by_hand(model, told), rel=1e-4)
 
 
 def test_a_profile_alone_is_told_with_a_flag_that_says_so(model: TwoTower, now: int) -> None:
-    vector = model.vector_of(EMPTY_HISTORY, at=now, user=1)
+    vector = model.vector_of(EMPTY_HISTORY, known(model, 1), at=now)
     assert vector is not None
     assert vector.tolist() == pytest.approx(by_hand(model, [0.0] * 8 + [1.0, *PROFILE[1]]), rel=1e-5)
 
 
 @pytest.mark.parametrize("user", [2, None])
 def test_neither_history_nor_profile_is_no_vector(model: TwoTower, now: int, user: int | None) -> None:
-    assert model.vector_of(EMPTY_HISTORY, at=now, user=user) is None
+    assert model.vector_of(EMPTY_HISTORY, known(model, user), at=now) is None
 
 
 def test_a_history_of_dislikes_is_none(model: TwoTower, history: HistoryOf, now: int) -> None:
     disliked = history([(0, 1.0, 0.0, True), (2, 3.0, 0.0, True)])
-    assert model.vector_of(disliked, at=now, user=None) is None
-    with_profile = model.vector_of(disliked, at=now, user=1)
-    alone = model.vector_of(EMPTY_HISTORY, at=now, user=1)
+    assert model.vector_of(disliked, NO_BINS, at=now) is None
+    with_profile = model.vector_of(disliked, known(model, 1), at=now)
+    alone = model.vector_of(EMPTY_HISTORY, known(model, 1), at=now)
     assert with_profile is not None
     assert alone is not None
     assert with_profile.tobytes() == alone.tobytes()
@@ -97,7 +103,7 @@ def test_a_history_of_dislikes_is_none(model: TwoTower, history: HistoryOf, now:
 
 def test_a_history_is_enough_for_a_stranger_to_the_snapshot(model: TwoTower, history: HistoryOf, now: int) -> None:
     taken = history([(2, 1.0, 1.0, True)])
-    stranger, bare = model.vector_of(taken, at=now, user=None), model.vector_of(taken, at=now, user=2)
+    stranger, bare = model.vector_of(taken, NO_BINS, at=now), model.vector_of(taken, known(model, 2), at=now)
     assert stranger is not None
     assert bare is not None
     assert stranger.tobytes() == bare.tobytes()
@@ -107,7 +113,7 @@ def test_only_the_newest_interactions_are_looked_at(model: TwoTower, history: Hi
     newest = [(0, 1.0 + day / 100, 1.0, True) for day in range(MOST_HISTORY)]
     short, long = history(newest), history([*newest, (1, 50.0, 9.0, True)])
     assert len(long) == MOST_HISTORY + 1
-    vectors = [model.vector_of(each, at=now, user=None) for each in (short, long)]
+    vectors = [model.vector_of(each, NO_BINS, at=now) for each in (short, long)]
     assert vectors[0] is not None
     assert vectors[1] is not None
     assert vectors[0].tobytes() == vectors[1].tobytes()

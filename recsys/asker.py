@@ -1,0 +1,71 @@
+"""Who asks: one person out of what the snapshot knows, what a state store keeps and what the caller tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recsys.catalogue import Catalogue
+from recsys.histories import Histories
+from recsys.ids import IdMap
+from recsys.profiles import Profiles
+from recsys.query import EMPTY_HISTORY, History, Profile
+from recsys.recent import SECOND_US, EventRules, Recent, RecentEvent, merged, with_recent
+from recsys.stores.records import Person
+
+# How a rebuild names the rows of visitors who are linked to nobody.
+VISITOR = "v:"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """user: their number in the snapshot, None for who is new to it or erased · selves, profile: as in ``Query`` ·
+    recent: the history up to now, and what could not count.
+    """
+
+    user: int | None
+    selves: tuple[int, ...]
+    profile: Profile | None
+    recent: Recent
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The part of a snapshot that people are known by."""
+
+    users: IdMap
+    catalogue: Catalogue
+    histories: Histories
+    profiles: Profiles
+    rules: EventRules
+
+    def numbers(self, person: Person) -> tuple[int, ...]:
+        """All rows that are ``person``: the user's first, then those of visitors."""
+        found = [self.users.number(person.user_id)] if person.user_id else []
+        for id in person.visitor_ids:
+            number = self.users.number(VISITOR + id)
+            found.append(self.users.number(id) if number is None else number)
+        return tuple(dict.fromkeys(number for number in found if number is not None))
+
+    def history(self, person: Person) -> History:
+        """All that the snapshot may still use of what ``person`` did."""
+        parts = [self.histories.of(number) for number in self.numbers(person)]
+        if person.erased_us is not None:
+            parts = [part.after(person.erased_us // SECOND_US) for part in parts]
+        return merged(parts) if parts else EMPTY_HISTORY
+
+    def asker(self, person: Person, told: Sequence[RecentEvent], *, at: int, is_now: bool) -> Asker:
+        """``person`` as of ``at`` (epoch seconds), who by the caller's word also did what is ``told``.
+
+        is_now: all that is kept has happened, even what bears a later time.
+        """
+        selves = self.numbers(person)
+        user = selves[0] if selves and person.erased_us is None else None
+        history = self.history(person).before(at)
+        kept = [RecentEvent.of(event, latest=at - 1 if is_now else None) for event in person.events]
+        if kept or told:
+            recent = with_recent(history, told, self.catalogue.items, self.rules, at, kept=kept)
+        else:
+            recent = Recent(history)
+        profile = self.profiles.changed(user, person.attributes) if person.attributes else None
+        return Asker(user, selves, profile, recent)

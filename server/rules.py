@@ -1,0 +1,222 @@
+"""Rules of single fields: each names every way in which a value breaks it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from protos.recommender.v1.attribute_pb2 import AttributeValue
+from protos.recommender.v1.event_pb2 import Event
+from protos.recommender.v1.recommendation_service_pb2 import Explain
+from recsys.decay import DAY_S
+from recsys.errors import FilterError, Violation
+from recsys.recent import SEARCH
+from server.attribution import LONGEST_ATTRIBUTION_TOKEN
+from server.clock import wall_time
+
+LONGEST_ID = 128
+LONGEST_PLATFORM = 32
+LONGEST_QUERY = 512
+LONGEST_EVENT_ID = 256
+LONGEST_EVENT_TYPE = 64
+LONGEST_CURRENCY_CODE = 8
+MOST_RECENT = 200
+MOST_LABELS = 64
+LONGEST_LABEL_KEY = 64
+LONGEST_LABEL_VALUE = 128
+MOST_ATTRIBUTES = 64
+LONGEST_ATTRIBUTE_NAME = 64
+LONGEST_ATTRIBUTE = 1000
+# 1970-01-01 and the last second of 2100, UTC.
+EARLIEST_AT, LATEST_AT = 0, 4_133_980_799
+
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+Rule = Callable[[str, Any], Iterator[Violation]]
+Fits = Callable[[str], object]
+
+
+def free(_field: str, _value: Any) -> Iterator[Violation]:
+    """Every value is fine."""
+    return iter(())
+
+
+def at_least(lowest: int) -> Rule:
+    def rule(field: str, value: int) -> Iterator[Violation]:
+        if value < lowest:
+            yield Violation(field, f"{field} must be at least {lowest}, got {value}")
+
+    return rule
+
+
+def text(longest: int, *, required: bool = False) -> Rule:
+    def rule(field: str, value: str) -> Iterator[Violation]:
+        if required and not value:
+            yield Violation(field, f"{field} must not be empty")
+        elif len(value) > longest:
+            yield Violation(field, f"{field} must be at most {longest} characters, got {len(value)}")
+
+    return rule
+
+
+def id_text(longest: int, *, required: bool = False) -> Rule:
+    """Of an id that is kept."""
+    plain = text(longest, required=required)
+
+    def rule(field: str, value: str) -> Iterator[Violation]:
+        yield from plain(field, value)
+        if _CONTROL.search(value):
+            yield Violation(field, f"{field} must not hold control characters")
+
+    return rule
+
+
+def entries(most: int) -> Rule:
+    """Of a repeated field whose entries are looked at one by one elsewhere."""
+
+    def rule(field: str, values: Any) -> Iterator[Violation]:
+        if len(values) > most:
+            yield Violation(field, f"{field} must have at most {most} entries, got {len(values)}")
+
+    return rule
+
+
+def slug(longest: int) -> Rule:
+    def rule(field: str, value: str) -> Iterator[Violation]:
+        if len(value) > longest:
+            yield Violation(field, f"{field} must be at most {longest} characters, got {len(value)}")
+        elif value and not _SLUG.fullmatch(value):
+            yield Violation(field, f'{field} must be letters, digits, ".", "_" and "-" after a letter or digit')
+
+    return rule
+
+
+def ids(most: int) -> Rule:
+    def rule(field: str, values: Any) -> Iterator[Violation]:
+        if len(values) > most:
+            yield Violation(field, f"{field} must have at most {most} entries, got {len(values)}")
+            return
+        for position, value in enumerate(values):
+            if len(value) > LONGEST_ID:
+                name = f"{field}[{position}]"
+                yield Violation(name, f"{name} must be at most {LONGEST_ID} characters, got {len(value)}")
+
+    return rule
+
+
+def labels(field: str, values: Mapping[str, str]) -> Iterator[Violation]:
+    if len(values) > MOST_LABELS:
+        yield Violation(field, f"{field} must have at most {MOST_LABELS} entries, got {len(values)}")
+        return
+    # Maps have no order on the wire; sorted, the same request gives the same message.
+    for key in sorted(values):
+        if not 1 <= len(key) <= LONGEST_LABEL_KEY:
+            yield Violation(field, f"keys of {field} must have 1 to {LONGEST_LABEL_KEY} characters, got {len(key)}")
+        elif len(values[key]) > LONGEST_LABEL_VALUE:
+            expected = f"must be at most {LONGEST_LABEL_VALUE} characters, got {len(values[key])}"
+            yield Violation(f"{field}.{key}", f"{field}.{key} {expected}")
+
+
+def explain(field: str, value: int) -> Iterator[Violation]:
+    if value not in Explain.values():
+        yield Violation(field, f"{field} must be one of {', '.join(Explain.keys())}, got {value}")
+
+
+def moment(field: str, value: Any) -> Iterator[Violation]:
+    # An absent Timestamp reads as 1970-01-01, which is allowed.
+    if not EARLIEST_AT <= value.seconds <= LATEST_AT:
+        yield Violation(field, f"{field} must be within the years 1970 to 2100, got {value.seconds} s")
+    elif not 0 <= value.nanos < 1_000_000_000:
+        yield Violation(field, f"{field}.nanos must be within 0 to 999999999, got {value.nanos}")
+
+
+def share(field: str, value: float) -> Iterator[Violation]:
+    if not 0 <= value <= 1:
+        yield Violation(field, f"{field} must be within 0 to 1, got {value:g}")
+
+
+def amount(field: str, value: float) -> Iterator[Violation]:
+    if not 0 <= value < math.inf:
+        yield Violation(field, f"{field} must be finite and at least 0, got {value:g}")
+
+
+def finite(field: str, value: float) -> Iterator[Violation]:
+    if not math.isfinite(value):
+        yield Violation(field, f"{field} must be finite, got {value:g}")
+
+
+def not_far_ahead(field: str, value: Any) -> Iterator[Violation]:
+    yield from moment(field, value)
+    latest = wall_time() + DAY_S
+    if latest < value.seconds <= LATEST_AT:
+        yield Violation(field, f"{field} must be at most a day ahead of the server's clock, got {value.seconds} s")
+
+
+EVENT: Mapping[str, Rule] = {
+    "event_id": text(LONGEST_EVENT_ID),
+    "event_type": text(LONGEST_EVENT_TYPE, required=True),
+    "user_id": text(LONGEST_ID),
+    "visitor_id": text(LONGEST_ID),
+    "item_id": text(LONGEST_ID),
+    "timestamp": not_far_ahead,
+    "quantity": amount,
+    "price": amount,
+    "currency_code": text(LONGEST_CURRENCY_CODE),
+    "session_id": text(LONGEST_ID),
+    "query": text(LONGEST_QUERY),
+    "platform": slug(LONGEST_PLATFORM),
+    "attribution_token": text(LONGEST_ATTRIBUTION_TOKEN),
+    "value": finite,
+}
+# What is kept goes into the tables of the next rebuild, whose ids hold no control characters.
+_WRITTEN = {"event_id": LONGEST_EVENT_ID, "user_id": LONGEST_ID, "visitor_id": LONGEST_ID, "item_id": LONGEST_ID}
+WRITTEN_EVENT: Mapping[str, Rule] = {**EVENT, **{name: id_text(longest) for name, longest in _WRITTEN.items()}}
+
+
+def recent_events(field: str, values: Any) -> Iterator[Violation]:
+    if len(values) > MOST_RECENT:
+        yield Violation(field, f"{field} must have at most {MOST_RECENT} entries, got {len(values)}")
+        return
+    for position, event in enumerate(values):
+        yield from of_event(f"{field}[{position}]", event, EVENT)
+
+
+def of_event(name: str, event: Event, rules: Mapping[str, Rule]) -> Iterator[Violation]:
+    """What is wrong with the event at path ``name`` by ``rules``, and that an item or words are lacking."""
+    for part, rule in rules.items():
+        yield from rule(f"{name}.{part}", getattr(event, part))
+    needed = "query" if event.event_type == SEARCH else "item_id"
+    if event.event_type and not getattr(event, needed):
+        yield Violation(f"{name}.{needed}", f"{name}.{needed} must not be empty, for its type is {event.event_type!r}")
+
+
+def attributes(field: str, values: Mapping[str, AttributeValue]) -> Iterator[Violation]:
+    if len(values) > MOST_ATTRIBUTES:
+        yield Violation(field, f"{field} must have at most {MOST_ATTRIBUTES} entries, got {len(values)}")
+        return
+    for name in sorted(values):
+        path, value = f"{field}.{name[:LONGEST_ATTRIBUTE_NAME]}", values[name]
+        if not 1 <= len(name) <= LONGEST_ATTRIBUTE_NAME:
+            yield Violation(
+                field, f"names in {field} must have 1 to {LONGEST_ATTRIBUTE_NAME} characters, got {len(name)}"
+            )
+        match value.WhichOneof("kind"):
+            case None:
+                yield Violation(path, f"{path} must be one of text, number, flag, got none")
+            case "text":
+                yield from text(LONGEST_ATTRIBUTE)(path, value.text)
+            case "number":
+                yield from finite(path, value.number)
+
+
+def filtering(fits: Fits) -> Rule:
+    def rule(field: str, value: str) -> Iterator[Violation]:
+        try:
+            fits(value)
+        except FilterError as error:
+            yield Violation(field, f"{field}: {error}")
+
+    return rule
