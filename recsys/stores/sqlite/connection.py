@@ -67,15 +67,16 @@ def available(path: Path) -> Iterator[None]:
         raise StateUnavailable(f"{path}: {error}") from error
 
 
-def prepare(folder: Path, *, sqlite_version: str | None = None) -> Path:
+def prepare(
+    folder: Path, *, sqlite_version: str = apsw.sqlite_lib_version(), migrations: Sequence[str] = MIGRATIONS
+) -> Path:
     """The path of the state file in ``folder``, made and migrated where need be, durably.
 
     InputError where the folder cannot be written, the file is of a newer schema, or SQLite loses commits.
     """
-    version = sqlite_version or apsw.sqlite_lib_version()
-    if loses_commits(version):
+    if loses_commits(sqlite_version):
         raise InputError(
-            f"SQLite {version} can lose committed rows when several processes write; state needs 3.51.3 or later"
+            f"SQLite {sqlite_version} can lose committed rows when several processes write; state needs 3.51.3 or later"
         )
     path = folder / FILE
     with writing(folder):
@@ -83,7 +84,7 @@ def prepare(folder: Path, *, sqlite_version: str | None = None) -> Path:
         with exclusive(folder / "opening.lock"), available(path):
             connection = opened(path)
             try:
-                _migrate(connection, path)
+                _migrate(connection, path, migrations)
             finally:
                 connection.close()
             sync_folder(folder)
@@ -134,16 +135,16 @@ def _patience() -> Callable[[int], bool]:
     return again
 
 
-def _migrate(connection: Connection, path: Path) -> None:
+def _migrate(connection: Connection, path: Path, migrations: Sequence[str]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
         known = connection.execute("SELECT max(version) FROM schema_version").get or 0
-        if known > len(MIGRATIONS):
+        if known > len(migrations):
             raise InputError(
-                f"{path} is of schema {known}, written by a newer version; this one reads up to {len(MIGRATIONS)}"
+                f"{path} is of schema {known}, written by a newer version; this one reads up to {len(migrations)}"
             )
-        for number, statements in enumerate(MIGRATIONS[known:], start=known + 1):
+        for number, statements in enumerate(migrations[known:], start=known + 1):
             connection.execute(statements)
             connection.execute("DELETE FROM schema_version")
             connection.execute("INSERT INTO schema_version VALUES (?)", (number,))

@@ -15,7 +15,7 @@ OF_EVENT = ", ".join(COLUMNS)
 # A row without its event: its place is kept so that pages are never joined (see ``schema``).
 EMPTY = ", ".join(f"{column} = NULL" for column in ("event_key", "owner_key", "visitor_key", *COLUMNS))
 
-_APPEND = f"""
+APPEND = f"""
 INSERT INTO events (event_key, owner_key, visitor_key, {OF_EVENT})
 SELECT ?1, ?2, ?3, ?4{"".join(f", ?{number}" for number in range(5, 4 + len(COLUMNS)))}
 WHERE NOT EXISTS (SELECT 1 FROM events WHERE event_key = ?1 AND event_id = ?4)
@@ -69,7 +69,7 @@ def _append(connection: Connection, events: Sequence[LiveEvent]) -> list[bool]:
 def _is_new(connection: Connection, event: LiveEvent) -> bool:
     visitor = visitor_key(event.visitor_id) if event.visitor_id else None
     keys = (event_key(event.event_id), owner_key(event.user_id, event.visitor_id), visitor)
-    connection.execute(_APPEND, keys + tuple(getattr(event, column) for column in COLUMNS))
+    connection.execute(APPEND, keys + tuple(getattr(event, column) for column in COLUMNS))
     return connection.changes() == 1
 
 

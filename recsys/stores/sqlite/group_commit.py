@@ -63,6 +63,11 @@ class GroupCommit:
         """Make a change without waiting for it; it is lost where it fails."""
         self._put(_Change(make))
 
+    @property
+    def n_waiting(self) -> int:
+        """About how many changes wait for their turn."""
+        return self._waiting.qsize()
+
     def close(self) -> None:
         """Commit what waits, and end."""
         if not self._closed:

@@ -9,10 +9,10 @@ from recsys.stores.records import Inventory, ItemChange, LiveItem
 from recsys.stores.sqlite.connection import Connection, Readers, rows
 from recsys.stores.sqlite.group_commit import GroupCommit
 
-_VERSION = "SELECT coalesce(max(version), 0) FROM items"
-# Rows of version 0 hold inventory only.
-_CHANGED = "SELECT item_id, version, item FROM items WHERE version > ? ORDER BY item_id"
-_GET = "SELECT version, item FROM items WHERE item_id = ?"
+VERSION = "SELECT coalesce(max(version), 0) FROM items"
+# Rows of version 0 hold inventory only. The + has the index of versions used, and not the order of ids read through.
+CHANGED = "SELECT item_id, version, item FROM items WHERE version > ? ORDER BY +item_id"
+GET = "SELECT version, item FROM items WHERE item_id = ?"
 _PUT = "INSERT OR REPLACE INTO items (item_id, version, item, held_us) VALUES (?, ?, ?, ?)"
 _FORGET = "DELETE FROM items WHERE held_us < ? AND version = 0"
 
@@ -26,17 +26,17 @@ class SqliteItemStore:
 
     def version(self) -> int:
         with self._readers.reading() as connection:
-            return int(connection.execute(_VERSION).get)
+            return int(connection.execute(VERSION).get)
 
     def changed_since(self, version: int) -> tuple[list[LiveItem], int]:
         with self._readers.reading() as connection:
-            found = rows(connection, _CHANGED, (max(version, 0),))
-            now = int(connection.execute(_VERSION).get)
+            found = rows(connection, CHANGED, (max(version, 0),))
+            now = int(connection.execute(VERSION).get)
         return [KeptItem.of_json(text).live(item_id, changed) for item_id, changed, text in found], now
 
     def get(self, item_id: str) -> LiveItem | None:
         with self._readers.reading() as connection:
-            row = connection.execute(_GET, (item_id,)).fetchone()
+            row = connection.execute(GET, (item_id,)).fetchone()
         return None if row is None or row[0] == 0 else KeptItem.of_json(row[1]).live(item_id, row[0])
 
     def upsert(
@@ -57,7 +57,7 @@ class SqliteItemStore:
                 return False
             applied = changed.held_us is None
             if applied:
-                version = int(connection.execute(_VERSION).get) + 1
+                version = int(connection.execute(VERSION).get) + 1
             else:
                 connection.execute(_FORGET, (now_us - HELD_US,))
             connection.execute(_PUT, (inventory.item_id, version, changed.json(), changed.held_us))
@@ -77,7 +77,7 @@ class SqliteItemStore:
         """Whether ``change`` of each, given its place among them, was one; all changed ones get one new version."""
 
         def make(connection: Connection) -> list[bool]:
-            version = int(connection.execute(_VERSION).get) + 1
+            version = int(connection.execute(VERSION).get) + 1
             outcomes = []
             for index, item_id in enumerate(item_ids):
                 changed = change(_kept(connection, item_id)[1], index)
@@ -91,5 +91,5 @@ class SqliteItemStore:
 
 
 def _kept(connection: Connection, item_id: str) -> tuple[int, KeptItem | None]:
-    row = connection.execute(_GET, (item_id,)).fetchone()
+    row = connection.execute(GET, (item_id,)).fetchone()
     return (0, None) if row is None else (row[0], KeptItem.of_json(row[1]))
