@@ -73,7 +73,8 @@ class Grown:
         if step != 1:
             raise TypeError("of a grown table rows are read one after the other")
         if stop <= n:
-            return self.base[start:stop]
+            early: NDArray[Any] = self.base[start:stop]
+            return early
         part: NDArray[Any] = np.concatenate([self.base[start:], self.more[max(start - n, 0) : stop - n]])
         return part
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.arrays import Bool, Int32
 from recsys.catalogue import Catalogue
 from recsys.filters.catalogue_columns import (
+    ATTRIBUTES,
     attributes_at,
     columns_of,
     read_attributes,
@@ -73,6 +74,11 @@ class Filters:
         """Store what searching needs as ``filters.*`` arrays."""
         write_texts(out, self.columns)
         write_attributes(out, self.columns)
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The further columns."""
+        return tuple(name.removeprefix(ATTRIBUTES) for name in self.columns.by_name if name.startswith(ATTRIBUTES))
 
     def predicate(self, text: str) -> Predicate:
         """Filter ``text``, compiled. FilterError as ``check``."""
