@@ -8,15 +8,20 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from client.calls import Rpc, checked
 from protos.recommender.v1 import catalog_service_pb2 as catalog
+from protos.recommender.v1 import event_service_pb2 as event
 from protos.recommender.v1 import item_pb2 as item
 from protos.recommender.v1 import recommendation_service_pb2 as recommendation
 from protos.recommender.v1 import snapshot_service_pb2 as snapshot
+from protos.recommender.v1 import user_service_pb2 as user
 
 _CATALOG = "recommender.v1.CatalogService"
+_EVENT = "recommender.v1.EventService"
 _RECOMMENDATION = "recommender.v1.RecommendationService"
 _SNAPSHOT = "recommender.v1.SnapshotService"
+_USER = "recommender.v1.UserService"
 _Recommend, _Recommended = recommendation.RecommendRequest, recommendation.RecommendResponse
 _Batch, _BatchDone = recommendation.BatchRecommendRequest, recommendation.BatchRecommendResponse
+_Link, _Unlink = user.LinkIdentitiesRequest, user.UnlinkIdentitiesRequest
 _Activate, _Configs = snapshot.ActivateSnapshotRequest, snapshot.ListServingConfigsRequest
 
 
@@ -27,6 +32,13 @@ class Rpcs:
     batch_recommend = Rpc(_RECOMMENDATION, "BatchRecommend", _Batch, _BatchDone)
     similar_items = Rpc(_RECOMMENDATION, "SimilarItems", recommendation.SimilarItemsRequest, _Recommended)
     search = Rpc(_RECOMMENDATION, "Search", recommendation.SearchRequest, _Recommended)
+    write_events = Rpc(_EVENT, "WriteEvents", event.WriteEventsRequest, event.WriteEventsResponse)
+    purge_events = Rpc(_EVENT, "PurgeEvents", event.PurgeEventsRequest, event.PurgeEventsResponse)
+    upsert_users = Rpc(_USER, "UpsertUsers", user.UpsertUsersRequest, user.UpsertUsersResponse)
+    get_profile = Rpc(_USER, "GetProfile", user.GetProfileRequest, user.GetProfileResponse)
+    link_identities = Rpc(_USER, "LinkIdentities", _Link, user.LinkIdentitiesResponse)
+    unlink_identities = Rpc(_USER, "UnlinkIdentities", _Unlink, user.UnlinkIdentitiesResponse)
+    delete_user = Rpc(_USER, "DeleteUser", user.DeleteUserRequest, user.DeleteUserResponse)
     get_serving = Rpc(_SNAPSHOT, "GetServing", snapshot.GetServingRequest, snapshot.GetServingResponse)
     list_snapshots = Rpc(_SNAPSHOT, "ListSnapshots", snapshot.ListSnapshotsRequest, snapshot.ListSnapshotsResponse)
     activate_snapshot = Rpc(_SNAPSHOT, "ActivateSnapshot", _Activate, snapshot.ActivateSnapshotResponse)

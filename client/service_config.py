@@ -1,7 +1,8 @@
 """The service config that ships with the package: how long each method may take and when it is tried again.
 
-``service_config.json`` is plain gRPC, good for clients in any language. Methods that only read are tried again on
-UNAVAILABLE, by gRPC itself (AIP-194); a health check is not, for it asks about this very moment.
+``service_config.json`` is plain gRPC, good for clients in any language. Methods that only read, and changes
+that are harmless when they are made twice, are tried again on UNAVAILABLE, by gRPC itself (AIP-194); a health check is
+not, for it asks about this very moment.
 """
 
 from __future__ import annotations

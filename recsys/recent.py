@@ -87,43 +87,45 @@ def with_recent(
     first.
 
     Searches name no item and are left aside, and so are events of types that have no weight. Of events with one
-    event_id the first counts, and none that the history has already: the same item at the same second, taken or not.
+    event_id the first counts, and none that is known already: of ``kept`` what the history has, of ``events`` what
+    either has, which is the same item at the same second, both taken or both not.
     """
-    told = {event.event_id or position: event for position, event in reversed(list(enumerate([*kept, *events])))}
-    of_items = [event for event in reversed(told.values()) if event.event_type != SEARCH]
+    once = {event.event_id or position: event for position, event in reversed(list(enumerate([*kept, *events])))}
+    of_items = [event for event in reversed(once.values()) if event.event_type != SEARCH]
     if not of_items:
         return Recent(history)
     numbers = items.numbers([event.item_id for event in of_items]).tolist()
     weights = [rules.weight(event) for event in of_items]
-    rows = [
-        (number, event.time if event.time is not None else at - 1, weight, event.event_type in rules.target_types)
-        for event, number, weight in zip(of_items, numbers, weights, strict=True)
-        if number >= 0 and weight is not None and (event.time is None or event.time < at)
-    ]
-    new = _unknown(history, rows) if rows else []
-    missing: list[str] = []
-    unknown: list[str] = []
-    if events:
-        named = set(map(id, events))
-        for event, number, weight in zip(of_items, numbers, weights, strict=True):
-            if id(event) in named:
-                missing += [event.item_id] if number < 0 else []
-                unknown += [event.event_type] if weight is None else []
-    return Recent(
-        _merged(history, new) if new else history, tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(unknown))
-    )
+    told = set(map(id, events))
+    rows: list[Row] = []
+    told_rows: list[Row] = []
+    missing: dict[str, None] = {}
+    unknown: dict[str, None] = {}
+    for event, number, weight in zip(of_items, numbers, weights, strict=True):
+        is_told = id(event) in told
+        if is_told and number < 0:
+            missing[event.item_id] = None
+        if is_told and weight is None:
+            unknown[event.event_type] = None
+        if number >= 0 and weight is not None and (event.time is None or event.time < at):
+            time = event.time if event.time is not None else at - 1
+            (told_rows if is_told else rows).append((number, time, weight, event.event_type in rules.target_types))
+    new = _new(history, rows, told_rows) if rows or told_rows else []
+    return Recent(_with_rows(history, new) if new else history, tuple(missing), tuple(unknown))
 
 
 Row = tuple[int, int, float, bool]
 
 
-def _unknown(history: History, rows: Sequence[Row]) -> list[Row]:
-    """Those of ``rows`` that ``history`` has not."""
-    earliest = min(time for _, time, _, _ in rows)
+def _new(history: History, kept: Sequence[Row], told: Sequence[Row]) -> list[Row]:
+    """Those of ``kept`` that ``history`` has not, and those of ``told`` that neither has."""
+    earliest = min(time for _, time, _, _ in (*kept, *told))
     end = int(np.searchsorted(-history.times, -earliest, side="right"))
     parts = (history.items[:end].tolist(), history.times[:end].tolist(), history.targets[:end].tolist())
     known = set(zip(*parts, strict=True))
-    return [row for row in rows if (row[0], row[1], row[3]) not in known]
+    new = [row for row in kept if (row[0], row[1], row[3]) not in known]
+    known.update((row[0], row[1], row[3]) for row in kept)
+    return [*new, *(row for row in told if (row[0], row[1], row[3]) not in known)]
 
 
 def merged(parts: Sequence[History]) -> History:
@@ -134,7 +136,7 @@ def merged(parts: Sequence[History]) -> History:
     return _ordered(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _merged(history: History, rows: Sequence[Row]) -> History:
+def _with_rows(history: History, rows: Sequence[Row]) -> History:
     new_items, new_times, new_weights, new_targets = zip(*rows, strict=True)
     return _ordered(
         np.concatenate([history.items, np.array(new_items, np.int32)]),

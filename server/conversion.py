@@ -118,7 +118,7 @@ def _recent(event: Event) -> RecentEvent:
     return RecentEvent(
         event.item_id,
         event.event_type,
-        seconds_of(event.timestamp) if event.HasField("timestamp") else None,
+        event.timestamp.seconds if event.HasField("timestamp") else None,
         event.value if event.HasField("value") else None,
         event.event_id,
     )

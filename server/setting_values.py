@@ -10,7 +10,7 @@ from recsys.errors import InputError
 
 MASK = "********"
 OFF = "off"
-STATE_SCHEMES = ("redis", "rediss")
+STATE_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 _PASSWORDS = re.compile(r"(?<=://)([^/:@]*:).*(?=@)|([?&]password=)[^&]*")
 
 

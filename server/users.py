@@ -24,7 +24,6 @@ from protos.recommender.v1.user_service_pb2 import (
 from protos.recommender.v1.user_service_pb2_grpc import UserServiceServicer
 from recsys.errors import InvalidRequest, NotFound, RecsysError, SnapshotError, Unavailable
 from recsys.model import Snapshot
-from recsys.stores.protocols import State
 from recsys.stores.records import ProfileChange, Value
 from server.calls import Call, rpc
 from server.clock import wall_time_us
@@ -64,9 +63,8 @@ class Users(UserServiceServicer):
                 failures[position] = InvalidRequest(broken)
             else:
                 changes[position] = _change(user, request.update_mask.paths, columns)
-        existing: Collection[str] = (
-            () if request.allow_missing else self._existing([one.user_id for one in changes.values()], state)
-        )
+        ids = {one.user_id for one in changes.values()}
+        existing = {id for id in ids if snapshot and snapshot.users.number(id) is not None}
         done = state.users.upsert(list(changes.values()), existing=existing, create=request.allow_missing)
         for position, is_done in zip(changes, done, strict=True):
             if not is_done:
@@ -136,13 +134,6 @@ class Users(UserServiceServicer):
             return self._live.get().snapshot
         except (SnapshotError, Unavailable):
             return None
-
-    def _existing(self, user_ids: list[str], state: State) -> Collection[str]:
-        """Those of ``user_ids`` whom the snapshot knows and nobody has forgotten."""
-        snapshot = self._snapshot()
-        known = [id for id in dict.fromkeys(user_ids) if snapshot and snapshot.users.number(id) is not None]
-        people = state.users.people([(id, "") for id in known], most_events=1) if known else []
-        return {id for id, person in zip(known, people, strict=True) if person.erased_us is None}
 
 
 def _change(user: User, paths: Collection[str], columns: Collection[str]) -> ProfileChange:

@@ -16,14 +16,17 @@ from grpc_health.v1 import health_pb2
 from client import AsyncClient, Client, ClientError
 from client.rpcs import RPCS
 from client.service_config import for_channel, shipped
-from protos.recommender.v1 import recommendation_service_pb2, snapshot_service_pb2
+from protos.recommender.v1 import event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2
 
 from .scripted import Scripted, status_of
 
 PROTOS = Path(__file__).parents[2] / "protos" / "recommender" / "v1"
-MODULES = (recommendation_service_pb2, snapshot_service_pb2)
-# Their names begin with what they do; nothing else may be tried again without a thought.
+MODULES = (event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2)
+# Their names begin with what they do; nothing else may be tried again without a thought. To write, to purge, to link
+# and to forget again is harmless; an event without an id is then known by its content.
 READS = ("Recommend", "BatchRecommend", "Similar", "Get", "List", "Search")
+IDEMPOTENT = ("WriteEvents", "PurgeEvents", "UpsertUsers", "LinkIdentities", "DeleteUser")
+ONCE = ("check_health", "activate_snapshot", "unlink_identities")
 UNAVAILABLE = status_of(grpc.StatusCode.UNAVAILABLE)
 
 
@@ -44,11 +47,11 @@ def test_these_are_all_services_that_there_are() -> None:
 
 
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
-def test_every_method_has_one_deadline_and_only_reads_are_tried_again(method: MethodDescriptor) -> None:
+def test_every_method_has_one_deadline_and_only_what_is_harmless_is_tried_again(method: MethodDescriptor) -> None:
     (entry,) = entries(method)
 
     assert float(entry["timeout"].removesuffix("s")) > 0
-    assert ("retryPolicy" in entry) == method.name.startswith(READS)
+    assert ("retryPolicy" in entry) == method.name.startswith((*READS, *IDEMPOTENT))
     if "retryPolicy" in entry:
         assert entry["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
 
@@ -78,7 +81,7 @@ def test_no_field_of_a_request_has_the_name_of_an_argument() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [name for name in RPCS if name not in ("check_health", "activate_snapshot")])
+@pytest.mark.parametrize("name", [name for name in RPCS if name not in ONCE])
 def test_unavailable_is_tried_again_without_the_caller_noticing(address: str, scripted: Scripted, name: str) -> None:
     scripted.failures = [UNAVAILABLE, UNAVAILABLE]
     with Client(address) as blocking:

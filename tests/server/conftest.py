@@ -15,10 +15,13 @@ from grpc_status import rpc_status
 
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.model import Snapshot
+from recsys.snapshot.store import SnapshotStore
 from server.settings import Settings
 from server.worker import Worker
 
+from .stateful import TOKEN_KEY, Shop, Shops
 from .tiny_shop import publish_tiny, tiny_snapshot
+from .workers import Workers
 
 Publish = Callable[..., str]
 
@@ -119,6 +122,21 @@ def serve(settings_for: Callable[..., Settings]) -> Iterator[Callable[..., grpc.
         channel.close()
     for worker in workers:
         worker.stop()
+
+
+@pytest.fixture
+def shop(snapshots: Path, settings_for: Callable[..., Settings], tmp_path: Path) -> Iterator[Shops]:
+    """``shop(root=snapshots, **settings)``: two workers that serve ``root`` and share a new state folder."""
+    workers = Workers()
+
+    def started(root: Path = snapshots, **changes: object) -> Shop:
+        settings = settings_for(root, state=str(tmp_path / "state"), token_key=TOKEN_KEY, **changes)
+        running = Shop(workers, settings)
+        assert workers.wait_until_all_serve(SnapshotStore(root).current())
+        return running
+
+    yield started
+    workers.stop()
 
 
 @pytest.fixture(scope="module")

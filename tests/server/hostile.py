@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
-from protos.recommender.v1 import recommendation_service_pb2, snapshot_service_pb2
+from protos.recommender.v1 import event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2
 
-MODULES = (recommendation_service_pb2, snapshot_service_pb2)
+MODULES = (event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2)
 # What a caller may be told: an answer, what is wrong with the question, or that it is too much.
 FAIR = {
     grpc.StatusCode.OK,

@@ -205,7 +205,7 @@ def test_a_refused_stream_that_sends_nothing_ends_at_once(
 
 
 def test_a_method_that_does_not_exist_is_unimplemented(channel_as: Callable[[str], grpc.Channel]) -> None:
-    raw: Any = channel_as("shop-token").unary_unary("/recommender.v1.EventService/WriteEvents")
+    raw: Any = channel_as("shop-token").unary_unary("/recommender.v1.EventService/ForgetEvents")
     with pytest.raises(grpc.RpcError) as raised:
         raw(b"", timeout=30)
 

@@ -24,6 +24,7 @@ from recsys.arrays import frozen
 from recsys.ask import Ask, Resolved, resolve
 from recsys.model import Snapshot
 from recsys.query import Provenance, Recommendation, Slate
+from recsys.stores.records import LiveEvent, Person
 from server.conversion import Shape, as_recommend, ask_of, normalised, response_of, seconds_of, shape_of
 
 NOW = 1_500_000_001
@@ -63,15 +64,28 @@ def test_every_field_of_a_request_reaches_the_question() -> None:
         context_item_ids=("c",),
         include_out_of_stock=True,
         at=5,
+        person=Person("u"),
     )
 
 
 def test_an_empty_request_is_home_now_for_nobody() -> None:
-    assert ask_of(RecommendRequest(), now=NOW) == Ask(at=NOW)
+    assert ask_of(RecommendRequest(), now=NOW) == Ask(at=NOW, person=Person(""), is_now=True)
 
 
 def test_an_at_of_1970_is_not_a_missing_one() -> None:
     assert ask_of(RecommendRequest(at=Timestamp()), now=NOW).at == 0
+
+
+def test_now_is_just_after_what_is_known_to_have_happened_but_a_day_ahead_at_most() -> None:
+    def kept(time: int) -> Person:
+        return Person("u", events=(LiveEvent("e", "view", time * 1_000_000 + 5, "u", item_id="i"),))
+
+    told = RecommendRequest(recent_events=[Event(event_type="view", item_id="i", timestamp=Timestamp(seconds=NOW + 9))])
+    assert ask_of(RecommendRequest(), now=NOW, person=kept(NOW - 1)).at == NOW
+    assert ask_of(RecommendRequest(), now=NOW, person=kept(NOW + 3)).at == NOW + 4
+    assert ask_of(told, now=NOW, person=kept(NOW + 3)).at == NOW + 10
+    assert ask_of(RecommendRequest(), now=NOW, person=kept(NOW + 86_401)).at == NOW
+    assert ask_of(RecommendRequest(at=Timestamp(seconds=7)), now=NOW, person=kept(NOW)).at == 7
 
 
 def test_page_sizes_above_200_mean_200() -> None:
@@ -83,7 +97,14 @@ def test_similar_items_is_the_serving_config_similar_with_the_item_as_context() 
     request = SimilarItemsRequest(item_id="i", visitor_id="v", page_size=3, exclude_item_ids=["a"])
 
     assert ask_of(as_recommend(request), now=NOW) == Ask(
-        user_id="v", serving_config="similar", limit=3, exclude_item_ids=("a",), context_item_ids=("i",), at=NOW
+        user_id="v",
+        serving_config="similar",
+        limit=3,
+        exclude_item_ids=("a",),
+        context_item_ids=("i",),
+        at=NOW,
+        person=Person("", ("v",)),
+        is_now=True,
     )
 
 
@@ -121,7 +142,7 @@ def test_normalised_names_every_default_and_asks_the_same(snapshot: Snapshot) ->
     whole = normalised(request, query)
 
     assert (whole.serving_config, whole.page_size, whole.explain, whole.at.seconds) == ("home", 200, EXPLAIN_NONE, NOW)
-    assert ask_of(whole, now=0) == Ask(at=NOW, user_id="u", limit=200)
+    assert ask_of(whole, now=0) == Ask(at=NOW, user_id="u", limit=200, person=Person("u"))
     assert normalised(RecommendRequest(), query).page_size == 200
     assert normalised(RecommendRequest(at=Timestamp(nanos=1)), query).at == Timestamp(nanos=1)
 

@@ -32,6 +32,7 @@ from recsys.snapshot.store import SnapshotStore
 from recsys.sources.content import Content
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
+from recsys.sources.segment import SegmentPopular
 from recsys.statistics import ItemStatistics
 from recsys.text_column import TextColumn
 from recsys.text_vectors import TextVectors
@@ -186,6 +187,34 @@ def searchable_snapshot(seed: int, *, width: int = 4) -> Snapshot:
         last_event_at=snapshot.last_event_at,
         words=WordIndex.of(texts),
     )
+
+
+def publish_profiled(root: Path, *, seed: int = 1) -> str:
+    """Write and publish ``tiny_snapshot(seed)`` with profiles: age, and a taste for even or odd items; its version."""
+    snapshot = tiny_snapshot(seed)
+    users, items = np.arange(N_USERS), np.arange(N_ITEMS)
+    values = np.stack([users % 2, 20 + users], axis=1).astype(np.float32)
+    profiles = Profiles(("taste", "age"), values, {"taste": ("even", "odd")})
+    context = replace(snapshot.model.context, profiles=profiles)
+    lift = np.zeros((profiles.bins.n_bins, N_ITEMS), np.float32)
+    lift[0, items % 2 == 0] = lift[1, items % 2 == 1] = 3.0
+    segment = SegmentPopular(
+        frozen(items, np.int32),
+        frozen(np.log1p(context.statistics.column("users_4w")), np.float32),
+        frozen(lift, np.float32),
+        frozen(profiles.bins.bins(values), np.int32),
+    )
+    whole = Snapshot.of(
+        replace(snapshot.model, context=context, more=(segment,)),
+        rankers={},
+        users=snapshot.users,
+        histories=snapshot.histories,
+        configs=snapshot.configs,
+        last_event_at=snapshot.last_event_at,
+    )
+    version = commit_tiny(root, whole, seed=seed)
+    SnapshotStore(root).publish(version)
+    return version
 
 
 def publish_searchable(root: Path, *, model: str = "toy", seed: int = 1) -> str:
