@@ -60,8 +60,8 @@ class Changes:
         ids = snapshot.catalogue.items
         numbers = ids.numbers([item.item_id for item in items]).tolist()
         known = sorted((number, place) for place, number in enumerate(numbers) if number >= 0)
-        created = [item for item, number in zip(items, numbers, strict=True) if number < 0 and item.created_version]
-        new = sorted(created, key=lambda item: (item.created_version, item.item_id))
+        created = [item for item, number in zip(items, numbers, strict=True) if number < 0 and item.created_us]
+        new = sorted(created, key=lambda item: (item.created_us, item.item_id))
         chosen = [*(items[place] for _, place in known), *new]
         n_items = len(ids)
         places = frozen([*(number for number, _ in known), *range(n_items, n_items + len(new))], np.int32)

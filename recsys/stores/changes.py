@@ -16,15 +16,14 @@ HELD_US = 24 * 3600 * 1_000_000
 class KeptItem:
     """What a store keeps of an item.
 
-    created_version: of the catalogue when it was created first, 0 where it never was ·
-    stock_us, price_us: as of when, None = never given · held_us: since when ``fields`` are inventory held for an item
+    created_us: when it was created first, 0 never · stock_us, price_us: as of when, None = never given · held_us: since when ``fields`` are inventory held for an item
     that nobody knows, None = they are the item's.
     """
 
     fields: Mapping[str, Value | None] = field(default_factory=dict)
     is_deleted: bool = False
     is_created: bool = False
-    created_version: int = 0
+    created_us: int = 0
     stock_us: int | None = None
     price_us: int | None = None
     held_us: int | None = None
@@ -47,12 +46,8 @@ class KeptItem:
             version=version,
             is_deleted=self.is_deleted,
             is_created=self.is_created,
-            created_version=self.created_version,
+            created_us=self.created_us,
         )
-
-    def kept_as_of(self, version: int) -> KeptItem:
-        """As an engine keeps what was changed in ``version`` of the catalogue."""
-        return replace(self, created_version=version) if self.is_created and not self.created_version else self
 
 
 def is_known(kept: KeptItem | None, *, in_snapshot: bool) -> bool:
@@ -74,6 +69,7 @@ def upserted(
         begun,
         fields={**begun.fields, **change.fields},
         is_created=begun.is_created or not known,
+        created_us=begun.created_us if known or begun.created_us else now_us,
         stock_us=now_us if "stock" in change.fields else begun.stock_us,
         price_us=now_us if "price" in change.fields else begun.price_us,
     )
@@ -112,9 +108,7 @@ def with_inventory(kept: KeptItem | None, inventory: Inventory, *, in_snapshot: 
 def deleted(kept: KeptItem | None) -> KeptItem:
     """The item taken out: its fields are forgotten, the times of its inventory are not: what is older still loses."""
     kept = kept or KeptItem()
-    return KeptItem(
-        is_deleted=True, created_version=kept.created_version, stock_us=kept.stock_us, price_us=kept.price_us
-    )
+    return KeptItem(is_deleted=True, created_us=kept.created_us, stock_us=kept.stock_us, price_us=kept.price_us)
 
 
 def _begun(kept: KeptItem, *, known: bool, now_us: int) -> KeptItem:

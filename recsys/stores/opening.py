@@ -14,8 +14,12 @@ def open_state(where: str) -> State:
 
     InputError for what the operator must mend, StateUnavailable where it cannot be had now.
     """
-    if where.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
-        raise InputError("redis:// is not built in yet")
-    if "://" in where:
-        raise InputError(f"--state {where.split('://')[0]}://… is neither a folder nor redis://, rediss://")
+    scheme, is_url, _ = where.partition("://")
+    if is_url and scheme not in ("redis", "rediss"):
+        raise InputError(f"--state {scheme}://… is neither a folder nor redis://, rediss://")
+    if is_url:
+        # Only who has state in Redis needs its client.
+        from recsys.stores.redis.state import RedisState
+
+        return RedisState(where)
     return SqliteState(Path(where))

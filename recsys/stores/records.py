@@ -72,8 +72,8 @@ class LiveItem:
 
     fields: as in ``ItemChange``, what they lack is as the snapshot has it · is_deleted: in no answer · is_created: came
     by an upsert that creates, so that it is an item even where no snapshot knows it · version: of the catalogue when
-    it was changed last · created_version: when it was created first, 0 where it never was; items are numbered by it,
-    so it stays when they are deleted and come again.
+    it was changed last · created_us: when it was created first, 0 where it never was; items are numbered by it, so it
+    stays when they are deleted and come again.
     """
 
     item_id: str
@@ -81,7 +81,7 @@ class LiveItem:
     version: int
     is_deleted: bool = False
     is_created: bool = False
-    created_version: int = 0
+    created_us: int = 0
 
     def is_sold(self, otherwise: bool) -> bool:
         """Whether any can be sold: by the stock where it is known, else as ``in_stock`` says; ``otherwise``: as the

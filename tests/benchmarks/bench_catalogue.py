@@ -122,7 +122,7 @@ def changes(n_items: int, n: int) -> tuple[list[LiveItem], dict[str, Any]]:
         }
         if kind == 0:
             fields = {**named, "price": 5.0, "created_at": NOW}
-            found.append(LiveItem(f"new-{number}", fields, version, is_created=True, created_version=version))
+            found.append(LiveItem(f"new-{number}", fields, version, is_created=True, created_us=version))
         elif kind == 1:
             found.append(LiveItem(f"item-{place:08d}", {"price": 3.0, "stock": number % 5}, version))
         else:

@@ -59,7 +59,7 @@ def board(request: pytest.FixtureRequest, board: Snapshot) -> Snapshot:
     """The checkerboard, and again with another text for item 3 and two new items, of which one is embedded."""
     if request.param == "as it was built":
         return board
-    created = {"is_created": True, "created_version": 1}
+    created = {"is_created": True, "created_us": 1}
     changes = [
         LiveItem("i03", {"title": "Other"}, 2),
         LiveItem("i16", {"title": "New", "price": 2.0}, 1, **created),

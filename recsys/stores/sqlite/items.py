@@ -83,8 +83,7 @@ class SqliteItemStore:
                 changed = change(_kept(connection, item_id)[1], index)
                 outcomes.append(changed is not None)
                 if changed is not None:
-                    kept = changed.kept_as_of(version)
-                    connection.execute(_PUT, (item_id, version, kept.json(), kept.held_us))
+                    connection.execute(_PUT, (item_id, version, changed.json(), changed.held_us))
             return outcomes
 
         return self._commit(make) if item_ids else []

@@ -176,7 +176,7 @@ def live(thing: Thing, version: int, **changes: Any) -> LiveItem:
         "created_at": thing.created_at or None,
         **{f"attributes.{name}": value for name, value in thing.attributes.items()},
     }
-    usual: dict[str, Any] = {"is_created": True, "created_version": version}
+    usual: dict[str, Any] = {"is_created": True, "created_us": version}
     return LiveItem(thing.id, fields, version, **usual | changes)
 
 

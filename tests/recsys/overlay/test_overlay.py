@@ -37,7 +37,7 @@ def changed_things() -> list[Thing]:
 
 def changes() -> list[LiveItem]:
     now = changed_things()
-    known = [live(now[place], 1, is_created=False, created_version=0) for place in CHANGED]
+    known = [live(now[place], 1, is_created=False, created_us=0) for place in CHANGED]
     return [*known, *(live(thing, 2 + place) for place, thing in enumerate(NEW))]
 
 

@@ -1,4 +1,4 @@
-"""The engines that every promise of a store is tested on, each real: a folder, and later a server."""
+"""The engines that every promise of a store is tested on, each real: a folder, and a Valkey server."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from recsys.stores.opening import open_state
 from recsys.stores.protocols import State
 
+from .running_valkey import RunningValkey
 
-@pytest.fixture(params=["sqlite"])
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningValkey]:
+    """A server that syncs its append-only file before it replies, for tests that leave it running."""
+    with RunningValkey(tmp_path_factory.mktemp("valkey")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "valkey"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """What ``--state`` is given: an engine that holds nothing yet."""
-    return str(tmp_path / "state")
+    if request.param == "sqlite":
+        return str(tmp_path / "state")
+    running: RunningValkey = request.getfixturevalue("valkey")
+    with redis.Redis.from_url(running.url) as client:
+        client.flushall()
+    return running.url
 
 
 @pytest.fixture

@@ -14,29 +14,29 @@ def kept(state: State, item_id: str) -> LiveItem:
     return found
 
 
-def created(state: State, *item_ids: str) -> None:
+def created(state: State, *item_ids: str, now_us: int) -> None:
     changes = [ItemChange(item_id, {"title": item_id}) for item_id in item_ids]
-    assert all(state.items.upsert(changes, existing=(), create=True, now_us=NOW_US))
+    assert all(state.items.upsert(changes, existing=(), create=True, now_us=now_us))
 
 
-def test_an_item_keeps_the_version_it_was_created_in_whatever_becomes_of_it(state: State) -> None:
-    created(state, "b")
-    first = kept(state, "b").created_version
-    created(state, "a", "c")
-    second = kept(state, "a").created_version
-    assert 0 < first < second == kept(state, "c").created_version
+def test_an_item_keeps_the_time_it_was_created_at_whatever_becomes_of_it(state: State) -> None:
+    created(state, "b", now_us=NOW_US)
+    created(state, "a", "c", now_us=NOW_US + 1)
+    assert [kept(state, item_id).created_us - NOW_US for item_id in "abc"] == [1, 0, 1]
 
-    created(state, "b")
-    assert kept(state, "b").created_version == first
+    created(state, "b", now_us=NOW_US + 2)
+    assert kept(state, "b").created_us == NOW_US
     state.items.delete(["b"], existing=())
-    assert (kept(state, "b").is_deleted, kept(state, "b").created_version) == (True, first)
-    created(state, "b")
-    again = kept(state, "b")
-    assert (again.is_deleted, again.created_version) == (False, first)
-    changed, _ = state.items.changed_since(second)
-    assert [(item.item_id, item.created_version) for item in changed] == [("b", first)]
+    assert (kept(state, "b").is_deleted, kept(state, "b").created_us) == (True, NOW_US)
+    created(state, "b", now_us=NOW_US + 3)
+    changed, _ = state.items.changed_since(0)
+    assert [(item.item_id, item.is_deleted, item.created_us - NOW_US) for item in changed] == [
+        ("a", False, 1),
+        ("b", False, 0),
+        ("c", False, 1),
+    ]
 
 
 def test_what_the_snapshot_has_was_not_created_here(state: State) -> None:
     state.items.upsert([ItemChange("known", {"price": 2.0})], existing={"known"}, create=True, now_us=NOW_US)
-    assert kept(state, "known").created_version == 0
+    assert kept(state, "known").created_us == 0

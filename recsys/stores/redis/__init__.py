@@ -1,0 +1,1 @@
+"""State in a Redis or Valkey server, shared by servers on many machines."""
