@@ -16,8 +16,8 @@ HELD_US = 24 * 3600 * 1_000_000
 class KeptItem:
     """What a store keeps of an item.
 
-    created_us: when it was created first, 0 never · stock_us, price_us: as of when, None = never given · held_us: since when ``fields`` are inventory held for an item
-    that nobody knows, None = they are the item's.
+    created_us: when it was created first, 0 never · stock_us, price_us: as of when, None = never given · held_us: since
+    when ``fields`` are inventory held for an item that nobody knows, None = they are the item's.
     """
 
     fields: Mapping[str, Value | None] = field(default_factory=dict)

@@ -73,7 +73,9 @@ def items(cut: Cut, live: Live, clock: list[float]) -> LiveItems:
 
 
 def put(items: ItemStore, item_id: str, **fields: Any) -> None:
-    assert items.upsert([ItemChange(item_id, fields)], existing=(), create=True, now_us=NOW_US) == [True]
+    # Each a moment later than the one before.
+    now_us = NOW_US + items.version()
+    assert items.upsert([ItemChange(item_id, fields)], existing=(), create=True, now_us=now_us) == [True]
 
 
 def titles(serving: Serving) -> list[str]:
