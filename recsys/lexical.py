@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,6 +42,12 @@ def words_of(text: str) -> list[str]:
     return list(dict.fromkeys(words))
 
 
+@lru_cache(maxsize=65_536)
+def _remembered(text: str) -> tuple[str, ...]:
+    """``words_of`` a text that is indexed again and again, whenever another one comes beside it."""
+    return tuple(words_of(text))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WordIndex:
     """BM25 over the distinct texts of n items. Robertson, Zaragoza, "The Probabilistic Relevance Framework", 2009.
@@ -70,7 +77,7 @@ class WordIndex:
         """
         rows: dict[str, int] = {}
         text_of = [rows.setdefault(text, len(rows)) if text else -1 for text in texts]
-        said = [words_of(text) for text in rows]
+        said = [words_of(text) if beside is None else _remembered(text) for text in rows]
         words = IdMap.of({word for some in said for word in some})
         lengths = np.array([len(some) for some in said], np.int64)
         word = words.numbers([word for some in said for word in some])

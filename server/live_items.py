@@ -10,6 +10,7 @@ from time import perf_counter
 
 from recsys.arrays import Float32
 from recsys.model import Snapshot
+from recsys.overlay.changes import is_restocked
 from recsys.overlay.overlay import Basis, Overlay
 from recsys.stores.records import LiveItem
 from server.live import Live, Serving
@@ -22,11 +23,26 @@ LONGEST_READ_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Laid:
-    """overlay: over the snapshot of ``basis``, of the changes and vectors that ``stamp`` counts."""
+    """overlay: of ``items`` over the snapshot of ``basis``; stamp: the version of the catalogue, and how many vectors
+    had come.
+    """
 
     basis: Basis
-    stamp: tuple[int, int] | None = None
-    overlay: Overlay | None = None
+    overlay: Overlay
+    items: Mapping[str, LiveItem]
+    stamp: tuple[int, int]
+
+    def later(self, items: Mapping[str, LiveItem], vectors: Mapping[str, Float32], stamp: tuple[int, int]) -> _Laid:
+        """The same with ``items`` as they are now."""
+        changed = [item for item_id, item in items.items() if self.items.get(item_id) is not item]
+        is_stock = all(is_restocked(self.items.get(item.item_id), item) for item in changed)
+        known = self.overlay.changes
+        if known is not None and is_stock and stamp[1] == self.stamp[1] and len(items) == len(self.items):
+            ids = frozenset(known.ids)
+            overlay = self.basis.restocked(self.overlay, [item for item in changed if item.item_id in ids])
+        else:
+            overlay = self.basis.over(list(items.values()), vectors, self.overlay.snapshot)
+        return _Laid(self.basis, overlay, items, stamp)
 
 
 class LiveItems:
@@ -98,30 +114,32 @@ class LiveItems:
 
     def _overlay(self, snapshot: Snapshot) -> Overlay:
         laid = self._laid_over(snapshot)
-        if laid is not None and laid.overlay is not None and laid.stamp == (self._version, self._n_vectors):
+        if laid is not None and laid.stamp == (self._version, self._n_vectors):
             return laid.overlay
         with self._lock:
             laid = self._laid_over(snapshot)
             stamp = self._version, self._n_vectors
-            if laid is not None and laid.overlay is not None and laid.stamp == stamp:
+            if laid is not None and laid.stamp == stamp:
                 return laid.overlay
             if laid is None and not self._items:
                 return Overlay(snapshot)
             started = perf_counter()
-            basis = laid.basis if laid is not None else Basis(snapshot)
-            before = laid.overlay.snapshot if laid is not None and laid.overlay is not None else None
-            vectors = self._vectors.get(snapshot.encoder_model, {})
-            overlay = basis.over(list(self._items.values()), vectors, before)
-            self._laid = [*(one for one in self._laid if one is not laid), _Laid(basis, stamp, overlay)]
+            items, vectors = self._items, self._vectors.get(snapshot.encoder_model, {})
+            if laid is not None:
+                now = laid.later(items, vectors, stamp)
+            else:
+                basis = Basis(snapshot)
+                now = _Laid(basis, basis.over(list(items.values()), vectors), items, stamp)
+            self._laid = [*(one for one in self._laid if one is not laid), now]
             fields = {
                 "snapshot": snapshot.version,
                 "catalogue": stamp[0],
                 "n_items": len(self._items),
-                "n_waiting": len(overlay.waiting),
+                "n_waiting": len(now.overlay.waiting),
                 "ms": round((perf_counter() - started) * 1e3, 1),
             }
             LOG.info("catalogue changed", extra={"fields": fields})
-            return overlay
+            return now.overlay
 
     def _laid_over(self, snapshot: Snapshot) -> _Laid | None:
         return next((one for one in self._laid if one.basis.snapshot is snapshot), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from recsys.stores.records import LiveItem, Value
 # What is embedded where a manifest does not say, as in a rebuild.
 TEXT_COLUMNS = ("title", "description", "category", "brand")
 _ATTRIBUTE = "attributes."
+_INVENTORY = frozenset({"price", "stock", "in_stock"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,19 @@ class Changes:
         n_items = len(ids)
         places = frozen([*(number for number, _ in known), *range(n_items, n_items + len(new))], np.int32)
         return cls._merged(snapshot, chosen, places, len(known))
+
+    def restocked(self, snapshot: Snapshot, items: Sequence[LiveItem]) -> Changes:
+        """The same with the prices and the stock of ``items``, some of these."""
+        places = {item_id: place for place, item_id in enumerate(self.ids)}
+        prices, in_stock = self.prices.copy(), self.in_stock.copy()
+        for item in items:
+            place = places[item.item_id]
+            number = int(self.numbers[place])
+            is_known = number < self.n_items
+            listed = float(snapshot.catalogue.prices[number]) if is_known else None
+            prices[place] = _number(item.fields.get("price", listed))
+            in_stock[place] = item.is_sold(bool(snapshot.catalogue.in_stock[number]) if is_known else True)
+        return replace(self, prices=frozen(prices, np.float32), in_stock=frozen(in_stock, np.bool_))
 
     @classmethod
     def _merged(cls, snapshot: Snapshot, items: Sequence[LiveItem], numbers: Int32, n_known: int) -> Changes:
@@ -119,6 +133,17 @@ class Changes:
             has_new_text=frozen(has_new_text, np.bool_),
             gone=numbers[[item.is_deleted for item in items]] if items else numbers,
         )
+
+
+def is_restocked(before: LiveItem | None, now: LiveItem) -> bool:
+    """Whether price and stock are all that is another between ``before`` and ``now``."""
+    if before is None or (before.is_deleted, before.created_us) != (now.is_deleted, now.created_us):
+        return False
+    return _without_inventory(before) == _without_inventory(now)
+
+
+def _without_inventory(item: LiveItem) -> dict[str, Value | None]:
+    return {name: value for name, value in item.fields.items() if name not in _INVENTORY}
 
 
 def text_columns(snapshot: Snapshot) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,12 @@ AFFINITY = "affinity"
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """snapshot: what answers now · waiting: texts by digest that have no vector yet: their items are found by words,
-    category and brand alone, or near the text that they had before.
+    category and brand alone, or near the text that they had before · changes: what was laid over, None for nothing.
     """
 
     snapshot: Snapshot
     waiting: Mapping[str, str] = field(default_factory=dict)
+    changes: Changes | None = None
 
 
 class Basis:
@@ -78,7 +80,30 @@ class Basis:
         pipeline = replace(base.pipeline, context=context, sources=sources, families=families_of(context, sources))
         filters = ChangedFilters.over(base.filters, changes, before.filters if before is not None else None)
         words = self._words(changes)
-        return Overlay(replace(base, model=model, pipeline=pipeline, filters=filters, words=words), waiting)
+        return Overlay(replace(base, model=model, pipeline=pipeline, filters=filters, words=words), waiting, changes)
+
+    def restocked(self, before: Overlay, items: Sequence[LiveItem]) -> Overlay:
+        """``before`` with new prices and stock of ``items``, of which nothing else changed and which it knows.
+
+        What stock and price have no part in is shared with it: this costs copies of two columns.
+        """
+        assert before.changes is not None
+        changes = before.changes.restocked(self.snapshot, items)
+        context = before.snapshot.model.context
+        old = context.catalogue
+        catalogue = replace(
+            old,
+            prices=_changed(old.prices, changes.numbers, changes.prices),
+            in_stock=_changed(old.in_stock, changes.numbers, changes.in_stock),
+        )
+        context = replace(context, catalogue=catalogue)
+        snapshot = replace(
+            before.snapshot,
+            model=replace(before.snapshot.model, context=context),
+            pipeline=replace(before.snapshot.pipeline, context=context),
+            filters=ChangedFilters.over(self.snapshot.filters, changes, before.snapshot.filters),
+        )
+        return Overlay(snapshot, before.waiting, changes)
 
     def _context(self, changes: Changes) -> Context:
         """Still with the snapshot's factors and texts, which sources share."""
@@ -102,10 +127,8 @@ class Basis:
         def texts(column: TextColumn, values: Sequence[str]) -> TextColumn:
             return ChangedTexts.over(column, dict(zip(changes.numbers.tolist(), values, strict=True)), n_items)
 
-        def numbers(column: NDArray, values: NDArray) -> NDArray:  # type: ignore[type-arg]
-            changed = np.concatenate([column, values[changes.n_known :]])
-            changed[changes.numbers] = values
-            return frozen(changed, column.dtype)
+        def numbers(column: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+            return _changed(np.concatenate([column, values[changes.n_known :]]), changes.numbers, values)
 
         return Catalogue(
             items=GrownIds.over(old.items, changes.ids[changes.n_known :]),
@@ -164,3 +187,9 @@ class Basis:
             return None
         texts = [changes.texts[row] for row in rows.tolist()]
         return GrownWords.over(words, changes.numbers[rows], texts, changes.n_items)
+
+
+def _changed(column: NDArray[Any], numbers: Int32, values: NDArray[Any]) -> NDArray[Any]:
+    changed = column.copy()
+    changed[numbers] = values
+    return frozen(changed, column.dtype)

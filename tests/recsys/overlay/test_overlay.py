@@ -12,6 +12,7 @@ from recsys.ask import Ask, resolve
 from recsys.errors import FilterError, NotFound
 from recsys.features.assemble import assemble
 from recsys.model import Snapshot
+from recsys.overlay.changes import is_restocked
 from recsys.overlay.overlay import Basis
 from recsys.query import Candidates
 from recsys.stores.records import LiveItem
@@ -276,6 +277,45 @@ def test_the_same_changes_give_the_same_bytes_in_any_order(laid_over: Snapshot) 
             one, two = laid_over.recommend(ask), other.recommend(ask)
             assert one.slate.items.tobytes() == two.slate.items.tobytes()
             assert one.slate.scores.tobytes() == two.slate.scores.tobytes()
+
+
+def test_new_prices_and_stock_alone_give_what_all_of_it_worked_out_again_gives(laid_over: Snapshot) -> None:
+    base, before = Basis(built(things())), changes()
+    vectors = vectors_of(*NEW, *(changed_things()[place] for place in CHANGED))
+    first = base.over(before, vectors)
+    stocked = [
+        replace(before[0], fields={**before[0].fields, "price": 77.0}, version=9),
+        replace(before[5], fields={**before[5].fields, "stock": 0}, version=10),
+    ]
+    after = [stocked[0], *before[1:5], stocked[1], *before[6:]]
+    now, anew = base.restocked(first, stocked).snapshot, base.over(after, vectors).snapshot
+    for name in ("prices", "in_stock"):
+        assert getattr(now.catalogue, name).tobytes() == getattr(anew.catalogue, name).tobytes()
+    assert now.filters.mask("price = 77").tolist() == anew.filters.mask("price = 77").tolist()
+    for user_id in ("u00", "u07", ""):
+        ask = Ask(at=NOW, user_id=user_id, limit=50)
+        one, other = now.recommend(ask).slate, anew.recommend(ask).slate
+        assert one.items.tobytes() == other.items.tobytes()
+        assert one.scores.tobytes() == other.scores.tobytes()
+    assert now.words is first.snapshot.words
+    assert now.pipeline.sources is first.snapshot.pipeline.sources
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_stock"),
+    [
+        ({"fields": {"title": "A", "price": 2.0, "stock": 1}}, True),
+        ({"fields": {"title": "A"}}, True),
+        ({"fields": {"title": "B", "price": 1.0}}, False),
+        ({"fields": {"title": None, "price": 1.0}}, False),
+        ({"is_deleted": True}, False),
+        ({"created_us": 5}, False),
+    ],
+)
+def test_only_price_and_stock_are_inventory(changed: dict[str, Any], is_stock: bool) -> None:
+    before = LiveItem("a", {"title": "A", "price": 1.0}, 1)
+    assert is_restocked(before, replace(before, version=2, **changed)) is is_stock
+    assert not is_restocked(None, before)
 
 
 def test_wide_tables_are_not_copied(laid_over: Snapshot) -> None:
