@@ -92,7 +92,7 @@ def with_rows(base: NDArray[Any], more: NDArray[Any], rows: NDArray[Any], values
     """
     if not len(rows):
         return grown(base, more)
-    changed = np.concatenate([base, more])
+    changed: NDArray[Any] = np.concatenate([base, more])
     changed[rows] = values
     changed.setflags(write=False)
     return changed

@@ -16,6 +16,7 @@ from recsys.query import Profile, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.stores.records import Value
 
+LARGEST = float(np.finfo(np.float32).max)
 LABELS, BINS = "profiles.labels.json", "profiles"
 
 
@@ -83,7 +84,7 @@ class Profiles:
             number = float(value)
         except ValueError:
             return math.nan
-        return number if math.isfinite(np.float32(number)) else math.nan
+        return number if abs(number) <= LARGEST else math.nan
 
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``profiles.*``."""

@@ -22,7 +22,7 @@ from protos.recommender.v1.recommendation_service_pb2_grpc import Recommendation
 from protos.recommender.v1.snapshot_service_pb2 import GetServingRequest, ListUserIdsRequest
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.errors import InputError
-from server import console_tables
+from server import console_changes, console_tables
 from server.channel import (
     EXIT_CODES,
     add_diversity,
@@ -159,7 +159,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="recsys-client", description="Ask a running recsys-server.", epilog=EXIT_CODES
     )
-    commands = parser.add_subparsers(required=True, metavar="recommend|similar|search|status|users")
+    commands = parser.add_subparsers(
+        required=True, metavar="recommend|similar|search|status|users|write|profile|forget|link|unlink"
+    )
 
     recommend = commands.add_parser("recommend", help="the list for one user")
     recommend.add_argument("user", metavar="USER", help='the user\'s id; "" for somebody unknown')
@@ -201,7 +203,26 @@ def _parser() -> argparse.ArgumentParser:
     users.add_argument("--limit", metavar="N", type=int, default=20, help="how many, default 20, at most 10000")
     users.set_defaults(command=_users)
 
-    for command in (recommend, similar, search, status, users):
+    write = commands.add_parser("write", help="keep events of a file")
+    write.add_argument("file", metavar="FILE", help="JSON Lines with the fields of an event, - is standard input")
+    write.set_defaults(command=console_changes.write)
+
+    profile = commands.add_parser("profile", help="what is known of a user")
+    forget = commands.add_parser("forget", help="delete a user and all that is known of them")
+    link = commands.add_parser("link", help="say that a visitor is a user")
+    unlink = commands.add_parser("unlink", help="take that back")
+    for command, change in (
+        (profile, console_changes.profile),
+        (forget, console_changes.forget),
+        (link, console_changes.link),
+        (unlink, console_changes.unlink),
+    ):
+        command.add_argument("user", metavar="USER", help="the user's id")
+        command.set_defaults(command=change)
+    for command in (link, unlink):
+        command.add_argument("visitor", metavar="VISITOR", help="id of the device or cookie")
+
+    for command in (recommend, similar, search, status, users, write, profile, forget, link, unlink):
         add_target(command)
     return parser
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -92,11 +92,16 @@ def serving(answered: GetServingResponse, health: str) -> RenderableType:
         "serving configs": ", ".join(answered.serving_configs),
         "up for": f"{answered.uptime.seconds} s",
     }
+    return facts_table(facts)
+
+
+def facts_table(facts: Mapping[str, str]) -> Table:
+    """One fact a line."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, Text(value))
+        table.add_row(Text(name), Text(value))
     return table
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 
 from recsys.arrays import Float32
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, StateUnavailable
 from recsys.model import Snapshot
 from recsys.stores.records import text_digest
 from server.live import Live
@@ -73,7 +74,10 @@ class Embedding:
         """Vectors that the store has, by digest. A snapshot that does not name its model shares none."""
         if not model:
             return {}
-        return self._state.asked(lambda state: state.vectors.get(model, list(islice(waiting, MOST_KEPT))), None) or {}
+        try:
+            return self._state.store().vectors.get(model, list(islice(waiting, MOST_KEPT)))
+        except StateUnavailable:
+            return {}
 
     def _made(self, snapshot: Snapshot, waiting: Mapping[str, str]) -> Mapping[str, Float32]:
         texts = [text[:LONGEST_TEXT] for text in islice(waiting.values(), MOST_TEXTS)]
@@ -85,7 +89,9 @@ class Embedding:
         }
         model = snapshot.encoder_model
         if found and model:
-            self._state.asked(lambda state: state.vectors.put(model, found), None)  # else other servers make them too
+            # Not within the time that answers wait for the store: it may take as long as it needs here.
+            with suppress(StateUnavailable):
+                self._state.store().vectors.put(model, found)
         return found
 
     def _run(self) -> None:

@@ -19,7 +19,7 @@ from server.conversion import Asked, Shape, alone, as_recommend, ask_of, normali
 from server.live import Serving, Servings
 from server.page_tokens import LONGEST_PAGE_TOKEN, PageTokens, continued, refused
 from server.rules import Fits
-from server.state import STATE_UNAVAILABLE
+from server.state import STATE_UNAVAILABLE, Found
 from server.text_encoder import NO_MEANINGS, WORDS_ALONE, Meanings
 from server.validation import broken_rules, check
 
@@ -129,18 +129,18 @@ class Question:
         now: Callable[[Serving], int],
         metadata: Callable[[str], str] = lambda _: "",
         meanings: Meanings = NO_MEANINGS,
-        person: Person | None = None,
+        asker: Found | None = None,
         *,
         request_id: str,
     ) -> Question:
-        """``metadata`` gives the call's by key; ``meanings`` the vector of its text; ``person`` who asks, None when the
-        state store cannot tell. Errors as ``resolve``.
+        """``metadata`` gives the call's by key; ``meanings`` the vector of its text; ``asker`` who asks, None: as the
+        ids alone tell. Errors as ``resolve``.
         """
         snapshot = serving.snapshot
         text = page.request.query
-        known = person or alone(*page.who)
+        asker = asker or Found(alone(*page.who))
         vector = meanings.vectors.get(text)
-        resolved = resolve(ask_of(page.request, now=now(serving), vector=vector, person=known), snapshot)
+        resolved = resolve(ask_of(page.request, now=now(serving), vector=vector, person=asker.person), snapshot)
         request = normalised(page.request, resolved.query)
         n_left = LONGEST_LIST - len(page.shown)
         if resolved.query.limit > n_left:
@@ -150,8 +150,8 @@ class Question:
             )
         degraded = meanings.degraded if text else ""
         shape = shape_of(page.request, metadata)
-        has_state = person is not None and serving.is_current
-        return cls(snapshot, page, resolved, request, shape, request_id, known, has_state, degraded)
+        is_whole = asker.is_whole and serving.is_current
+        return cls(snapshot, page, resolved, request, shape, request_id, asker.person, is_whole, degraded)
 
     @property
     def query(self) -> Query:

@@ -101,12 +101,12 @@ class Recommendations(RecommendationServiceServicer):
         people = self._state.people([page.who for page in pages.values()], call.left_s)
         wanted: list[tuple[BatchRecommendResponse.Entry, Question]] = []
         now = self._clock(serving)
-        for (position, page), person in zip(pages.items(), people, strict=True):
+        for (position, page), asker in zip(pages.items(), people, strict=True):
             entry, request_id = entries[position], f"{call.request_id}-{position}"
             try:
                 meanings = self._meanings(page, snapshot, call)
                 question = Question.of(
-                    page, serving, lambda _: now, call.metadata, meanings, person, request_id=request_id
+                    page, serving, lambda _: now, call.metadata, meanings, asker, request_id=request_id
                 )
             except RecsysError as error:
                 entry.status.CopyFrom(_status_in_batch(error, position, call))
@@ -179,8 +179,8 @@ class Recommendations(RecommendationServiceServicer):
         name = page.request.serving_config or DEFAULT_SERVING_CONFIG
         call.note(snapshot=serving.snapshot.version, serving_config=name)
         meanings = self._meanings(page, serving.snapshot, call)
-        (person,) = self._state.people([page.who], call.left_s)
-        question = Question.of(page, serving, self._clock, call.metadata, meanings, person, request_id=call.request_id)
+        (asker,) = self._state.people([page.who], call.left_s)
+        question = Question.of(page, serving, self._clock, call.metadata, meanings, asker, request_id=call.request_id)
         call.note(user_known=question.query.user is not None, n_live_events=len(question.person.events))
         if request.validate_only:
             return question.checked()

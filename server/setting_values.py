@@ -10,7 +10,7 @@ from recsys.errors import InputError
 
 MASK = "********"
 OFF = "off"
-STATE_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
+STATE_SCHEMES = ("redis", "rediss")
 _PASSWORDS = re.compile(r"(?<=://)([^/:@]*:).*(?=@)|([?&]password=)[^&]*")
 
 

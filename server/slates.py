@@ -56,13 +56,14 @@ class SlateLog:
                 self._waiting.append(slate)
                 self._changed.notify()
 
-    def close(self) -> None:
-        """Keep what waits, then end."""
+    def close(self, wait_s: float | None = None) -> bool:
+        """Keep what waits, then end; False when that takes longer than ``wait_s``."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
         if self._share:
-            self._thread.join()
+            self._thread.join(wait_s)
+        return not self._thread.is_alive()
 
     def _keep_on(self) -> None:
         while slates := self._next():

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from recsys.errors import NoState, StateUnavailable
 from recsys.stores.protocols import State
 from recsys.stores.records import Person
 from server.conversion import alone
+from server.erased import Erased
 
 LOG = logging.getLogger(__name__)
 # A read takes a millisecond; of a caller's deadline most is left for the answer.
@@ -27,7 +29,17 @@ N_READERS = 4
 MOST_EVENTS = 1000
 STATE_UNAVAILABLE = "state_unavailable"
 
+NOBODY = ("", "")
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who asks; ``is_whole`` False: the store could not be asked, and only that they were erased is known of it."""
+
+    person: Person
+    is_whole: bool = True
 
 
 class LiveState:
@@ -43,6 +55,7 @@ class LiveState:
         self._opening = threading.Lock()
         self._is_down = False
         self._rests_until = 0.0
+        self._erased = Erased(clock)
         self._readers = ThreadPoolExecutor(N_READERS, thread_name_prefix="state")
 
     @property
@@ -88,25 +101,33 @@ class LiveState:
             LOG.info("the state store is back")
         return answer
 
-    def people(self, ids: Sequence[tuple[str, str]], left_s: float | None) -> Sequence[Person | None]:
-        """Who asks, for each (user_id, visitor_id); None where the store cannot tell now. Without one: they alone."""
-        if self._open_store is None:
-            return [alone(*one) for one in ids]
-        anonymous = Person("")
-        asked = [one for one in dict.fromkeys(ids) if one != ("", "")]
-        if not asked:
-            return [anonymous] * len(ids)
-        longest_s = LONGEST_WAIT_S + WAIT_A_PERSON_S * len(asked)
-        found = self.asked(
-            lambda state: state.users.people(asked, most_events=MOST_EVENTS), left_s, longest_s=longest_s
-        )
-        by_ids: dict[tuple[str, str], Person | None] = {("", ""): anonymous, **dict.fromkeys(asked)}
-        by_ids.update(zip(asked, found or (), strict=False))
-        return [by_ids[one] for one in ids]
+    def people(self, ids: Sequence[tuple[str, str]], left_s: float | None) -> list[Found]:
+        """Who asks, for each (user_id, visitor_id). Without a store they are alone."""
+        asked = [one for one in dict.fromkeys(ids) if one != NOBODY]
+        if self._open_store is None or not asked:
+            return [Found(alone(*one)) for one in ids]
 
-    def close(self) -> None:
-        """Let go of the store; calls that wait for it are not waited for."""
+        def read(state: State) -> list[Person]:
+            people = state.users.people(asked, most_events=MOST_EVENTS)
+            if self._erased.are_due():
+                self._erased.renew(state.users.erasures())
+            return people
+
+        known = self.asked(read, left_s, longest_s=LONGEST_WAIT_S + WAIT_A_PERSON_S * len(asked))
+        if known is None:
+            return [Found(self._erased.of(alone(*one)), is_whole=one == NOBODY) for one in ids]
+        people = {NOBODY: Person(""), **dict(zip(asked, known, strict=True))}
+        return [Found(people[one]) for one in ids]
+
+    def close(self, wait_s: float | None = None) -> bool:
+        """Let go of the store; calls that wait for it are not waited for. False when it takes over ``wait_s``."""
         self._readers.shutdown(wait=False, cancel_futures=True)
+        closing = threading.Thread(target=self._close, name="state closing", daemon=True)
+        closing.start()
+        closing.join(wait_s)
+        return not closing.is_alive()
+
+    def _close(self) -> None:
         with self._opening:
             if self._state is not None:
                 self._state.close()

@@ -134,7 +134,8 @@ class Worker:
         self._items = LiveItems(self._live, self._state)
         # Not the encoder of searches: one that fails here must not be left alone there.
         self._embedding = Embedding(self._live, self._items, self._state, TextEncoder(settings.encoder or None))
-        self._pools = pool, storing = CallPool(threads_of(settings.workers)), CallPool(STORING_THREADS, "store")
+        self._pool = pool = CallPool(threads_of(settings.workers))
+        self._storing = storing = CallPool(STORING_THREADS, "store")
         self._server = grpc.server(
             pool,
             interceptors=[*_access(settings), _admission(pool, storing, settings), Decoding()],
@@ -168,10 +169,10 @@ class Worker:
             "snapshot watcher": self._watcher.stop(left_s()),
             "embedding": self._embedding.stop(left_s()),
             "gRPC": stopped.wait(left_s()),
-            CALLS: not [pool for pool in self._pools if not pool.wait_until_idle(left_s())],
+            CALLS: self._pool.wait_until_idle(left_s()) and self._storing.wait_until_idle(left_s()),
+            "slates": self._slates.close(left_s()),
+            "state store": self._state.close(left_s()),
         }
-        self._slates.close()
-        self._state.close()
         return [name for name, has_ended in ended.items() if not has_ended]
 
     def _add_services(self) -> None:

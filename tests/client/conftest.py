@@ -33,12 +33,19 @@ def address(scripted: Scripted) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """HOST:PORT of a worker in this process that serves a tiny snapshot already."""
+    """HOST:PORT of a worker in this process that serves a tiny snapshot already, with a state store."""
     root = tmp_path_factory.mktemp("snapshots")
     publish_tiny(root)
     serving = Event()
     settings = Settings(
-        snapshots=root, host="127.0.0.1", port=0, poll_s=0.05, grace_s=5.0, clock="snapshot", reflection=True
+        snapshots=root,
+        host="127.0.0.1",
+        port=0,
+        poll_s=0.05,
+        grace_s=5.0,
+        clock="snapshot",
+        reflection=True,
+        state=str(tmp_path_factory.mktemp("state")),
     )
     worker = Worker(settings, lambda state: serving.set() if state["state"] == "serving" else None)
     worker.start()

@@ -26,12 +26,14 @@ def test_both_kinds_of_client_are_shown() -> None:
     assert [name for program in PROGRAMS for name in re.findall(r"\b(?:Async)?Client\(", program)] == [
         "Client(",
         "AsyncClient(",
+        "Client(",
     ]
 
 
 @pytest.mark.parametrize(
     ("position", "lines"),
     [
+        (2, ["1 written", "3 results that know it"]),
         (0, [r"Product \d+ 茶 · [A-Z].+"] * 3 + ["NOT_FOUND ITEM_NOT_FOUND no-such-item"]),
         (1, ["20 of 60 items"] + [rf"{user} \[('1-i\d\d'(, )?){{5}}\]" for user in (1, 718, 2471)]),
     ],

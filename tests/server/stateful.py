@@ -26,7 +26,10 @@ class Shop:
     def __init__(self, workers: Workers, settings: Settings) -> None:
         self.state = Path(settings.state)
         self.writer, self.reader = (workers.start(settings) for _ in range(WORKERS))
+        self.target = workers.targets[0]
         self.users = UserServiceStub(self.writer)
+        # What is kept in the background is there once this returned.
+        self.stop = workers.stop
 
     def write(self, *events: Event) -> WriteEventsResponse:
         """The first worker's acknowledgement."""

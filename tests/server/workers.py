@@ -34,6 +34,11 @@ class Workers:
         self._running.append((worker, channel))
         return channel
 
+    @property
+    def targets(self) -> list[str]:
+        """HOST:PORT of each."""
+        return [f"127.0.0.1:{worker.port}" for worker, _ in self._running]
+
     def wait_until_all_serve(self, version: str) -> bool:
         def done() -> bool:
             return [self._serves.get(number) for number in range(len(self._running))] == [version] * len(self._running)
