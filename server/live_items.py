@@ -12,13 +12,15 @@ from recsys.arrays import Float32
 from recsys.model import Snapshot
 from recsys.overlay.changes import is_restocked
 from recsys.overlay.overlay import Basis, Overlay
-from recsys.stores.records import LiveItem
+from recsys.stores.records import LiveItem, text_digest
 from server.live import Live, Serving
 from server.state import LiveState
 
 LOG = logging.getLogger(__name__)
 # Nothing but what changed is read, yet the first time that is all there ever was.
 LONGEST_READ_S = 5.0
+# Vectors of texts that no item has any more, 1.5 MB of 384 numbers each, before they are looked for.
+MOST_FORMER = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,14 @@ class LiveItems:
             self._n_vectors += len(vectors)
 
     def forget(self) -> None:
-        """Let go of what belongs to snapshots that nothing is answered from any more."""
+        """Let go of what belongs to snapshots that nothing is answered from any more, and of vectors of former texts."""
         with self._lock:
             self._laid = [one for one in self._laid if self._live.holds(one.basis.snapshot)]
+            known = [one.overlay.changes for one in self._laid if one.overlay.changes is not None]
+            if sum(map(len, self._vectors.values())) > MOST_FORMER + 2 * sum(map(len, known)):
+                wanted = {text_digest(text) for changes in known for text in changes.texts}
+                for model, vectors in self._vectors.items():
+                    self._vectors[model] = {one: vector for one, vector in vectors.items() if one in wanted}
 
     def _refreshed(self, left_s: float | None) -> bool:
         """Read what has changed; whether what is known is of now."""

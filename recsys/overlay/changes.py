@@ -90,7 +90,9 @@ class Changes:
             "category": [*catalogue.categories.many(here), *nothing],
             "brand": [*catalogue.brands.many(here), *nothing],
         }
-        attributes = _attributes(items, snapshot.filters.attributes(here), len(nothing))
+        own = snapshot.filters.attributes(here)
+        attributes = _attributes(items, own, len(nothing))
+        before |= {f"{_ATTRIBUTE}{name}": [spelled(value) for value in values] for name, values in own.items()}
         titles = _texts(items, "title", before["title"], tidy)
         columns = {
             "title": ["" if title == item.item_id else title for title, item in zip(titles, items, strict=True)],
@@ -107,7 +109,7 @@ class Changes:
         fields = frozenset(name if name in columns else f"{_ATTRIBUTE}{name}" for name in names)
         is_known = [place < n_known for place in range(len(items))]
         has_new_text = [
-            not (known and _says_the_same(item, fields, before, place))
+            not known or not _says_the_same(item, fields, before, place)
             for place, (item, known) in enumerate(zip(items, is_known, strict=True))
         ]
         listed = [*catalogue.prices[here].tolist(), *[None] * len(nothing)]
