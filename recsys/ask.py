@@ -13,7 +13,6 @@ from recsys.asker import People
 from recsys.catalogue import Catalogue
 from recsys.errors import InvalidRequest, NotFound, Violation
 from recsys.filters.kept import Filters
-from recsys.ids import IdMap
 from recsys.policies.relevance import SPAN
 from recsys.policy_settings import PROMOTIONS
 from recsys.query import Hits, PolicyStep, Query, narrowed
@@ -105,8 +104,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} takes no query: ask one that does")])
     asker = known.people.asker(ask.person or Person(ask.user_id), ask.recent, at=ask.at, is_now=ask.is_now)
     recent, history = asker.recent, asker.recent.history
-    exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
-    context, unknown_context = _numbers(known.catalogue.items, ask.context_item_ids)
+    exclude, unknown_excluded = _numbers(known.catalogue, ask.exclude_item_ids)
+    context, unknown_context = _numbers(known.catalogue, ask.context_item_ids)
     if config.needs_context and not ask.context_item_ids:
         rule = f"serving config {config.name!r} needs at least one context item, got none"
         raise InvalidRequest([Violation("context_item_ids", rule)])
@@ -114,6 +113,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise NotFound("item", unknown_context[0])
     owned = history.owned
     rules = _Rules(np.ones(len(known.catalogue), bool), ask.account)
+    if len(known.catalogue.gone):
+        rules.remove("deleted", known.catalogue.gone)
     if not ask.include_out_of_stock:
         rules.keep("stock", known.catalogue.in_stock)
     if len(exclude):
@@ -180,12 +181,13 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     return Resolved(query, missing_ids, tuple(warnings), tuple(rules.told))
 
 
-def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
-    """Known numbers, and the ids that are not known; an id that comes twice counts once."""
+def _numbers(catalogue: Catalogue, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
+    """Known numbers, and the ids that are not known, or not any more; an id that comes twice counts once."""
     if not ids:
         return frozen([], np.int32), ()
     ids = tuple(dict.fromkeys(ids))
-    numbers = items.numbers(ids)
+    numbers = catalogue.items.numbers(ids)
+    numbers[np.isin(numbers, catalogue.gone)] = -1
     return numbers[numbers >= 0], tuple(ids[i] for i in np.flatnonzero(numbers < 0))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from recsys.arrays import Bool, Float32, Int32, Int64
+import numpy as np
+
+from recsys.arrays import Bool, Float32, Int32, Int64, frozen
 from recsys.ids import IdMap
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.text_column import TextColumn
@@ -17,6 +19,7 @@ class Catalogue:
 
     prices float32, NaN unknown · in_stock bool · created_at int64 epoch seconds, 0 unknown · codes: code family ->
     int32 (n_items,), -1 missing. A code family is any grouping of items: a category level, the brand, an attribute.
+    gone int32: numbers of items that were taken out since; nothing shows them, whatever it asks for.
     """
 
     items: IdMap
@@ -27,6 +30,7 @@ class Catalogue:
     in_stock: Bool
     created_at: Int64
     codes: Mapping[str, Int32]
+    gone: Int32 = field(default_factory=lambda: frozen([], np.int32))
 
     def __len__(self) -> int:
         return len(self.items)
