@@ -16,7 +16,8 @@ class Catalogue:
     """Columns of n_items rows in item-number order.
 
     prices float32, NaN unknown · in_stock bool · created_at int64 epoch seconds, 0 unknown · codes: code family ->
-    int32 (n_items,), -1 missing. A code family is any grouping of items: a category level, the brand, an attribute.
+    int32 (n_items,), -1 missing. A code family is any grouping of items: a category level, the brand, an attribute ·
+    listed (n_items,) bool: False for what was deleted, which no list shows, stock or no stock; None: nothing was.
     """
 
     items: IdMap
@@ -27,6 +28,7 @@ class Catalogue:
     in_stock: Bool
     created_at: Int64
     codes: Mapping[str, Int32]
+    listed: Bool | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -43,6 +45,8 @@ class Catalogue:
         out.json("items.codes.json", list(self.codes))
         for position, codes in enumerate(self.codes.values()):
             out.array(f"items.codes.{position}", codes)
+        if self.listed is not None:
+            out.array("items.listed", self.listed)
 
     @classmethod
     def read(cls, src: SnapshotReader) -> Catalogue:
@@ -56,4 +60,5 @@ class Catalogue:
             in_stock=src.array("items.in_stock"),
             created_at=src.array("items.created_at"),
             codes={name: src.array(f"items.codes.{i}") for i, name in enumerate(src.json("items.codes.json"))},
+            listed=src.array("items.listed") if src.has("items.listed") else None,
         )

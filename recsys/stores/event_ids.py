@@ -8,15 +8,15 @@ import struct
 
 from recsys.stores.records import LiveEvent
 
-DERIVED = "content:"
+DERIVED = "sha256:"
 
 
 def derived_event_id(event: LiveEvent) -> str:
     """An id out of all that was given of ``event`` but its own id and the answer it follows from.
 
     Two events that are alike to the microsecond are one. Quantity and price count as the wire carries them, in single
-    precision, and the type however it is spelled (``Add-To Cart`` is ``add_to_cart``), so that what a stream brought and
-    what a client sent are known for the same.
+    precision, and the type however it is spelled (``Add-To Cart`` is ``add_to_cart``), so that what a stream brought
+    and what a client sent are known for the same.
     """
     told = [
         event_type_spelled(event.event_type),
@@ -33,7 +33,7 @@ def derived_event_id(event: LiveEvent) -> str:
         None if event.value is None else float(event.value),
     ]
     raw = json.dumps(told, ensure_ascii=True, separators=(",", ":")).encode()
-    return DERIVED + hashlib.sha256(raw).hexdigest()[:32]
+    return DERIVED + hashlib.sha256(raw).hexdigest()
 
 
 def is_derived(event_id: str) -> bool:

@@ -27,7 +27,7 @@ OTHERS = {"event_id": "given", "request_id": "r1"}
 
 
 def test_the_same_content_has_the_same_id_today_and_in_ten_years() -> None:
-    assert derived_event_id(EVENT) == "content:0b3d7a8a34a6903e2e2ef95d4caa1a19"
+    assert derived_event_id(EVENT) == "sha256:0b3d7a8a34a6903e2e2ef95d4caa1a19bd807ff97f5b4bfbe236bf0ca8406c75"
     assert is_derived(derived_event_id(EVENT))
     assert not is_derived("given")
 
