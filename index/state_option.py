@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from recsys.errors import InputError
 
 if TYPE_CHECKING:
     from index.progress import Stages
@@ -19,10 +22,16 @@ def add_state(parser: argparse.ArgumentParser, about: str, *, required: bool = F
 
 
 @contextmanager
-def opened(where: str) -> Iterator[State]:
-    """The state store at ``where``, closed afterwards. InputError on a bad address, StateUnavailable when it is down."""
+def opened(where: str, *, make: bool = False) -> Iterator[State]:
+    """The state store at ``where``, closed afterwards; ``make``: a folder that does not exist is begun.
+
+    InputError when there is none, StateUnavailable when it is down.
+    """
     from recsys.stores.opening import open_state
 
+    # A misspelled folder would be an empty state.
+    if not make and "://" not in where and not Path(where).is_dir():
+        raise InputError(f"state folder {where} does not exist")
     state = open_state(where)
     try:
         yield state
