@@ -92,7 +92,7 @@ def _rows(events: pl.DataFrame) -> pl.DataFrame:
 def _with_state(rows: pl.DataFrame, state: StateTables) -> pl.DataFrame:
     """``rows`` of the tables without those of erased users, then what the state alone has."""
     until = state.erased_ids(rows["user_id"])
-    rows = rows.filter((rows["timestamp"] > until).fill_null(True)).with_columns(state.linked(rows["user_id"]))
+    rows = rows.with_columns(state.linked(rows["user_id"])).filter((rows["timestamp"] > until).fill_null(True))
     raw = state.events.with_columns(state.owners(), (pl.col("time_us") // US).alias("timestamp"))
     live = _rows(raw).filter(~state.erased())
     spelled, table = (one.with_columns(_SPELLED, time="timestamp") for one in (live, rows))
