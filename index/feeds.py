@@ -38,6 +38,9 @@ class Feed(Protocol):
     def done(self, rows: list[Row]) -> None:
         """``rows`` are kept for good: they need not come again."""
 
+    def n_elsewhere(self) -> int:
+        """Rows that somebody else was given and has not done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -59,6 +62,10 @@ class Lines:
 
     def done(self, rows: list[Row]) -> None:
         """Nothing: the file is not ours to shorten."""
+
+    def n_elsewhere(self) -> int:
+        """None: nobody else reads the file."""
+        return 0
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
         number = 0
@@ -93,6 +100,10 @@ class Entries:
     def done(self, rows: list[Row]) -> None:
         """Acknowledge them."""
         self.reader.acknowledge([row.where.removeprefix("entry ") for row in rows])
+
+    def n_elsewhere(self) -> int:
+        """Of the group's entries."""
+        return self.reader.n_pending()
 
 
 def _row(entry: Entry) -> Row:

@@ -72,7 +72,10 @@ def _ingest(arguments: argparse.Namespace) -> int:
             except (InputError, StateUnavailable, KeyboardInterrupt):
                 _tell(tally)
                 raise
+        held = feed.n_elsewhere()
     _tell(tally)
+    if held:
+        print(f"{held:,} entries are in the hands of other consumers, or of one that died lately: run it again later")
     if tally.n_read and tally.n_rejected == tally.n_read:
         raise InputError(f"none of {tally.n_read:,} rows is an event")
     return 0
