@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from index import analyze_command, evaluate_command, ingest_command, rebuild_command, snapshot_commands
+from index import analyze_command, evaluate_command, ingest_command, rebuild_command, report_command, snapshot_commands
 from index.datasets import command as dataset_command
 from recsys.errors import GateFailed, InputError, RecsysError
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         rebuild_command,
         evaluate_command,
         ingest_command,
+        report_command,
         snapshot_commands,
     ):
         module.register(subparsers)

@@ -44,7 +44,12 @@ def test_a_user_is_found_in_every_place_that_users_have(index_command: Run, worl
     assert ran.code == 3
     first = ran.out.splitlines()[1]
     assert first.startswith(f"{world.version}: user {named!r} is present: ")
-    for place in ("golden.json (", "arrays/users.ids.npy (number", "arrays/histories (of", "arrays/profiles.values.npy"):
+    for place in (
+        "golden.json (",
+        "arrays/users.ids.npy (number",
+        "arrays/histories (of",
+        "arrays/profiles.values.npy",
+    ):
         assert place in first
 
 
