@@ -67,8 +67,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """placements: a row a place of a list: request_id, item_id, user_id (null: of nobody known), time_us, position (from
-    1), serving_config, variant, sources (list), clicked, converted.
+    """placements: a row a place of a list: request_id, item_id, user_id (null: of nobody known), time_us, position
+    (from 1), serving_config, variant, sources (list), clicked, converted.
 
     n_slates: of which n_joined have an event · n_events: of click and target types, of which n_without follow from no
     answer, n_unknown from one that was not logged, and n_elsewhere concern an item that was not in its list.

@@ -81,7 +81,7 @@ def _fitted(rows: Int64, places: Int64, n: Float64, hits: Float64) -> tuple[Floa
     n_rows, n_places = int(rows.max()) + 1, int(places.max()) + 1
     seen, sights = np.bincount(places, n, n_places), np.bincount(rows, n, n_rows)
     mean, first, misses = hits.sum() / n.sum(), int(places.min()), n - hits
-    examined = np.where(seen > 0, 1.0 / (1.0 + np.arange(n_places) - first), np.nan)
+    examined = np.where(seen > 0, 1.0 / (1.0 + np.maximum(np.arange(n_places) - first, 0)), np.nan)
     appeal = np.full(n_rows, max(mean, _CLOSE))
     for _ in range(N_ROUNDS):
         before = examined

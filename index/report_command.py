@@ -100,8 +100,8 @@ def _sentences(feedback: Feedback) -> list[str]:
     return [
         f"{feedback.n_slates:,} lists with {total.n_shown:,} items: {total.n_clicked:,} clicked "
         f"({_rate(total.click_through)}), {total.n_converted:,} converted ({_rate(total.conversion)})",
-        f"not joined: {feedback.n_slates - feedback.n_joined:,} lists without an event; "
-        f"of {feedback.n_events:,} events {feedback.n_without:,} follow from no answer, {feedback.n_unknown:,} from one that was not logged, "
+        f"not joined: {feedback.n_slates - feedback.n_joined:,} lists without an event; of {feedback.n_events:,} "
+        f"events {feedback.n_without:,} follow from no answer, {feedback.n_unknown:,} from one that was not logged, "
         f"{feedback.n_elsewhere:,} name an item that was not in its list",
         "intervals: Wilson, 95 %, as if places were independent of each other; a place counts for every source that "
         "proposed its item",
