@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -37,8 +37,7 @@ class Items:
     titles: the id where there is none · texts: what is embedded, "" when nothing is known · categories: whole path with
     " > " or "" · brands: "" unknown · prices (n,) float32 as listed, NaN else · in_stock (n,) bool, True when unknown ·
     created_at (n,) int64 epoch seconds, 0 unknown · codes: family -> ``Codes``: category_1, category_2, … (prefixes of
-    the path), brand, attribute columns · listed (n,) bool, False for what was deleted and only histories know; None:
-    nothing was.
+    the path), brand, attribute columns · gone int32: numbers of what was deleted and only histories know.
     """
 
     titles: list[str]
@@ -49,7 +48,7 @@ class Items:
     in_stock: Bool
     created_at: Int64
     codes: Mapping[str, Codes]
-    listed: Bool | None = None
+    gone: Int32 = field(default_factory=lambda: frozen([], np.int32))
 
     def __len__(self) -> int:
         return len(self.titles)
@@ -76,7 +75,7 @@ class Items:
         brands = _one_line(_column(rows, "brand", pl.String()))
         prices = _column(rows, "price", pl.Float64())
         in_stock = _column(rows, "in_stock", pl.Boolean()).fill_null(_column(rows, "stock", pl.Float64()) > 0)
-        listed = ~ids["item_id"].is_in(list(deleted)).to_numpy()
+        gone = ids["item_id"].is_in(list(deleted))
         codes = {prefix.name: Codes.of(prefix) for prefix in category_prefixes(path)}
         if brands.null_count() < brands.len():
             codes["brand"] = Codes.of(brands)
@@ -90,7 +89,7 @@ class Items:
             in_stock=frozen(in_stock.fill_null(True).to_numpy(), np.bool_),
             created_at=frozen(_column(rows, "created_at", pl.Int64()).fill_null(0).to_numpy(), np.int64),
             codes=codes,
-            listed=None if listed.all() else frozen(listed, np.bool_),
+            gone=frozen(gone.arg_true().to_numpy(), np.int32),
         )
 
 

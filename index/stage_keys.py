@@ -61,7 +61,7 @@ class Keys:
                 *(part for text in texts for part in (text.blob, text.offsets)),
                 catalogue.prices,
                 catalogue.in_stock,
-                catalogue.listed,
+                catalogue.gone,
                 catalogue.created_at,
                 *catalogue.codes.values(),
                 profiles.values,

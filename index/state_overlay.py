@@ -103,9 +103,10 @@ def _item_fields(item: LiveItem) -> dict[str, Any]:
             cells[name] = None if number is None else int(number)
         elif name in _ITEMS and name != "item_id":
             cells[name] = _text(value)
-    if cells.get("stock") is not None:
-        # A count is of a moment, and what the table says of the shelf is older. Told to be off sale stays off sale.
-        cells["in_stock"] = cells["stock"] > 0 and cells.get("in_stock") is not False
+    if not cells.keys().isdisjoint(("stock", "in_stock")):
+        # What the table says of either is older. A count, where there is one, says more than yes or no.
+        stock, in_stock = cells.get("stock"), cells.get("in_stock")
+        cells |= {"stock": stock, "in_stock": in_stock if stock is None else stock > 0}
     return cells
 
 

@@ -117,8 +117,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise NotFound("item", unknown_context[0])
     owned = history.owned
     rules = _Rules(np.ones(len(known.catalogue), bool), ask.account)
-    if known.catalogue.listed is not None:
-        rules.keep("deleted", known.catalogue.listed)
+    if len(known.catalogue.gone):
+        rules.remove("deleted", known.catalogue.gone)
     if not ask.include_out_of_stock:
         rules.keep("stock", known.catalogue.in_stock)
     if len(exclude):

@@ -235,7 +235,7 @@ def test_items_are_as_they_were_changed_last(tmp_path: Path, state: State) -> No
     assert dataset.items.in_stock.tolist() == [True, True, False, True, True, True]
     assert dataset.items.texts[1].startswith("Tea 1")
     assert "Green." in dataset.items.texts[1]
-    assert dataset.items.listed is None
+    assert len(dataset.items.gone) == 0
     assert sorted(dataset.attributes) == ["colour", "size"]
     assert (report(dataset).n_items_new, report(dataset).n_items_changed) == (1, 3)
 
@@ -246,8 +246,7 @@ def test_a_deleted_item_stays_in_histories_and_is_listed_no_more(tmp_path: Path,
     state.items.delete(["i1", "i7"], existing={f"i{n}" for n in range(8)})
     dataset = load(shop, now=NOW, state=StateTables.read(state))
     assert dataset.item_ids == ["i0", "i1", "i2", "i3", "i4", "i5", "i6"]  # of i7 nobody knows anything
-    assert dataset.items.listed is not None
-    assert dataset.items.listed.tolist() == [True, False, True, True, True, True, True]
+    assert dataset.items.gone.tolist() == [1]
     assert dataset.items.titles[1] == "Tea 1"
     assert len(dataset.interactions) == 40
 
@@ -273,3 +272,27 @@ def test_many_pages_of_events_are_read(read: Read, state: State, monkeypatch: py
     assert report(read()).n_kept == 21
     state.events.append([did("u0", "i1", START + 90 * DAY_S)])
     assert report(read()).n_kept == 22
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_sold"),
+    [
+        ({"stock": 0.0}, False),
+        ({"stock": 3.0, "in_stock": False}, True),  # a count says more
+        ({"in_stock": False}, False),
+        ({"stock": None, "in_stock": None}, True),  # nothing is known any more
+    ],
+)
+def test_stock_of_the_state_overrules_all_that_the_table_says(
+    tmp_path: Path, state: State, changed: dict[str, Any], is_sold: bool
+) -> None:
+    shop = write_csv(tmp_path / "data", sales())
+    write_csv(
+        shop,
+        [{"item_id": f"i{n}", "stock": 0 if is_sold else 5, "in_stock": not is_sold} for n in range(5)],
+        "items.csv",
+    )
+    state.items.upsert([ItemChange("i0", changed)], existing={"i0"}, create=False, now_us=1)
+    dataset = load(shop, now=NOW, state=StateTables.read(state))
+    assert bool(dataset.items.in_stock[0]) is is_sold
+    assert bool(dataset.items.in_stock[1]) is not is_sold
