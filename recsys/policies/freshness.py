@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.arrays import Float64, Int32, Int64
+from recsys.arrays import Bool, Float64, Int32, Int64
 from recsys.context import Context
 from recsys.decay import DAY_S, WEEK_S
 from recsys.policies.relevance import log_odds
@@ -49,3 +49,12 @@ def age_days(items: Int32, context: Context, at: int) -> Float64:
     since = np.where(created != 0, created, first)
     ages: Float64 = np.maximum(at - since, 0.0) / DAY_S
     return ages
+
+
+def new_items(allowed: Bool, context: Context, at: int, max_age_days: float) -> Int32:
+    """Those of ``allowed`` (n_items,), by number, ascending, whose ``age_days`` at ``at`` are at most so many."""
+    created = context.catalogue.created_at
+    # Most are told by this alone, which costs a tenth of their ages.
+    maybe = allowed & ((created == 0) | (created >= at - max_age_days * DAY_S))
+    items = np.flatnonzero(maybe).astype(np.int32)
+    return items[age_days(items, context, at) <= max_age_days]
