@@ -13,6 +13,9 @@ from recsys.policies.relevance import log_odds
 from recsys.policies.screens import by_screen, whole_screens
 from recsys.query import Query, Slate
 
+# Ages in weeks are kept with less than this of rounding.
+MARGIN_WEEKS = np.float32(1 / 168)
+
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
@@ -53,8 +56,13 @@ def age_days(items: Int32, context: Context, at: int) -> Float64:
 
 def new_items(allowed: Bool, context: Context, at: int, max_age_days: float) -> Int32:
     """Those of ``allowed`` (n_items,), by number, ascending, whose ``age_days`` at ``at`` are at most so many."""
-    created = context.catalogue.created_at
-    # Most are told by this alone, which costs a tenth of their ages.
-    maybe = allowed & ((created == 0) | (created >= at - max_age_days * DAY_S))
+    created, statistics = context.catalogue.created_at, context.statistics
+    oldest = at - max_age_days * DAY_S
+    # Their ages cost ten times as much: only those are worked out that may be young enough, give or take an hour.
+    maybe = created >= int(oldest) - 1
+    unknown = created == 0
+    if unknown.any():
+        maybe |= unknown & (statistics.column("age_weeks") <= (statistics.at - oldest) / WEEK_S + MARGIN_WEEKS)
+    maybe &= allowed
     items = np.flatnonzero(maybe).astype(np.int32)
     return items[age_days(items, context, at) <= max_age_days]

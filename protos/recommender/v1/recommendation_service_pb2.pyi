@@ -372,15 +372,15 @@ class RecommendResult(_message.Message):
     when it stands where its own merit puts it, even if it passes the filter of a promotion.
     """
     is_exploration: _builtins.bool
-    """Chance brought the item here, in place of the one that would stand here, because it is new: the serving config has
-    `exploration`.
+    """Chance brought the item here, in place of the one that would stand here, because it is new. Only where the serving
+    config has `exploration`.
     """
     propensity: _builtins.float
-    """How likely this item was at this place given those before it, above 0, at most 1, for weighing what it then gets by
-    its inverse. Of an explored result the share over how many new items it was drawn from; of another 1 - share, or 1
-    where chance had no say: there was nothing to draw, the item passes the filter of a promotion, or the place lies
-    behind the first ten screens or behind all candidates. The product over a list's first places is the probability of
-    these. Absent when the serving config does not explore.
+    """The probability of this item at this place given those before it, above 0, at most 1: what it earns, weighed by the
+    inverse, tells what other lists would have earned. Of an explored result share / n, where it was drawn from n new
+    items; of another 1 - share, or 1 where chance had no say: there was nothing to draw, the item passes the filter of a
+    promotion, or the place lies behind the first ten screens or behind all candidates. The product over a list's first
+    places is the probability of these. Absent when the serving config does not explore.
     """
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceHit]:

@@ -15,7 +15,7 @@ from recsys.draws import Draws
 from recsys.model import Snapshot
 from recsys.policies.chain import applied, steps_of
 from recsys.policies.exploration import Exploration, Placed
-from recsys.policies.freshness import new_items
+from recsys.policies.freshness import age_days, new_items
 from recsys.policy_settings import ExplorationSettings, Promotion
 from recsys.query import Query, Slate
 from recsys.serving import ServingConfig
@@ -124,6 +124,20 @@ def test_new_is_what_was_created_lately_or_first_taken_lately(
     context = world(events, n_users=1, n_items=5, created_at=created_at).model.context
     assert new_items(np.ones(5, bool), context, now, max_age_days).tolist() == expected
     assert new_items(np.arange(5) != 4, context, now, max_age_days).tolist() == [i for i in expected if i != 4]
+
+
+def test_what_is_new_is_what_every_age_would_say(world: World, now: int) -> None:
+    rng = np.random.default_rng(3)
+    ages = rng.integers(0, 60, 300)
+    events = [(0, item, int(age)) for item, age in enumerate(ages.tolist()) if item % 5]
+    created_at = [
+        now - int(age) * DAY if known else 0 for age, known in zip(rng.integers(0, 60, 300), ages % 3, strict=True)
+    ]
+    context = world(events, n_users=1, n_items=300, created_at=created_at).model.context
+    allowed = rng.random(300) < 0.8
+    for at, days in ((now, 14.0), (now, 0.3), (now - 20 * DAY, 7.0), (now + 9 * DAY + 1, 28.0), (now, 1e6)):
+        expected = np.flatnonzero(allowed & (age_days(np.arange(300), context, at) <= days))
+        assert new_items(allowed, context, at, days).tolist() == expected.tolist()
 
 
 # What may be drawn, and lists of four of which one is new too; the last two are in no list by themselves.
