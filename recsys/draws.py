@@ -44,7 +44,11 @@ class Draws:
 
     def among(self, items: Int32) -> Bool:
         """(N,) which of ``items`` (N,) may be drawn."""
-        return np.isin(items, self.items)
+        if not len(self.items):
+            return np.zeros(len(items), np.bool_)
+        places = np.searchsorted(self.items, items)
+        found: Bool = self.items[np.minimum(places, len(self.items) - 1)] == items
+        return found
 
     def in_order(self, items: Int32) -> Int64:
         """Positions into ``items`` (N,) of those that may be drawn, in the order in which they come."""

@@ -54,7 +54,7 @@ def _places(draws: Draws, drawable: Bool, order: Int64, held: Bool) -> Iterator[
     """drawable (N,): whether a position may be drawn · order: those that may, as they come · held (n_listed,): what
     nothing may move; it may not be drawn.
     """
-    may, stays = drawable.tolist(), held.tolist()
+    may, stays, is_given = drawable.tolist(), held.tolist(), draws.places.tolist()
     taken = [False] * len(may)
     waiting = iter(order.tolist())
     free = iter(np.flatnonzero(~held).tolist())
@@ -70,9 +70,9 @@ def _places(draws: Draws, drawable: Bool, order: Int64, held: Bool) -> Iterator[
             return
         one = Placed(upcoming)
         n_others = n_left - may[upcoming]
-        if place < len(draws.places) and n_others:
+        if place < len(is_given) and n_others:
             one = Placed(upcoming, False, 1.0 - draws.share)
-            if draws.places[place]:
+            if is_given[place]:
                 # What is passed over has a place or takes the next one that is not given away: nothing is lost.
                 drawn = next((other for other in waiting if not taken[other] and other != upcoming), None)
                 if drawn is not None:

@@ -22,6 +22,7 @@ from recsys.model import Snapshot
 from recsys.policy_settings import ExplorationSettings, Promotion
 from recsys.serving import Depth, built_in
 from recsys.snapshot.store import SnapshotStore
+from server.console_client import main
 
 from .paged import AT, ids, pages, rows
 from .tiny_shop import LAST_EVENT_AT, N_ITEMS, OUT_OF_STOCK, commit_tiny, tiny_snapshot
@@ -166,3 +167,11 @@ def test_batches_explore_as_single_calls_do(stub: RecommendationServiceStub) -> 
     batch = stub.BatchRecommend(pb.BatchRecommendRequest(requests=requests))
     alone = [stub.Recommend(request) for request in requests]
     assert [rows(entry.response) for entry in batch.responses] == [rows(answer) for answer in alone]
+
+
+def test_the_client_for_people_says_what_chance_brought(
+    shop: Path, listen: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--target", listen(shop), "--serving-config", "curious", "--limit", "20", "--explain", "--at"]
+    assert main(["recommend", "nobody", *words, "2017-07-14T02:40:01Z"]) == 0
+    assert " chance " in capsys.readouterr().out
