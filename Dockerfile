@@ -25,7 +25,7 @@ COPY client client
 COPY protos protos
 
 FROM build AS build-server
-RUN /opt/venv/bin/pip install --constraint constraints.txt ".[server,compiled]"
+RUN /opt/venv/bin/pip install --constraint constraints.txt ".[server,redis,compiled]"
 
 FROM build AS build-index
 ARG TORCH_INDEX=""

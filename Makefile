@@ -15,6 +15,8 @@ SHELL := /bin/bash
 # What `make bench-quality` measures on, and further flags: make bench-quality QUALITY_DATA=shop QUALITY="--windows 6"
 QUALITY_DATA ?=
 QUALITY ?=
+# How often `make bench-durability` kills each engine.
+KILLS ?= 200
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,13 +28,13 @@ SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_
 PROTOS := protos/recommender/v1 protos/encoder/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto proto-baseline bench bench-diversity bench-filters bench-hostile bench-overload \
-	bench-quality bench-swap bench-training demo clean
+.PHONY: help setup test check proto proto-baseline bench bench-diversity bench-durability bench-filters bench-hostile bench-overload \
+	bench-quality bench-state bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '  make %-15s %s\n' "$$name" "$$text"; \
+		printf '  make %-16s %s\n' "$$name" "$$text"; \
 	done
 
 setup: $(READY)  ## a virtual environment in .venv with everything in it, at the versions tested together
@@ -74,6 +76,12 @@ bench-diversity: setup  ## what variety and coverage cost in accuracy; writes be
 	@$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/diversity_curve.py --data $(DEMO)/data \
 		--cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}" --test 2017-12-04T05:00Z --out bench/diversity
+
+bench-durability: setup  ## kill -9 of writers and of a Valkey server, KILLS=200 times each; writes bench/durability.json
+	@$(BIN)/python -m tests.benchmarks.bench_durability --kills $(KILLS)
+
+bench-state: setup  ## durable events a second; who-asks with a million events in state; writes bench/state.json
+	@$(BIN)/python -m tests.benchmarks.bench_state
 
 bench-training: setup  ## other objectives, labels and ways to stop beside ours; writes bench/objectives.json
 	@$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data

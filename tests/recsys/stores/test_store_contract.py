@@ -440,6 +440,10 @@ def test_shown_lists_of_an_erased_user_are_gone(state: State) -> None:
     shown(state, 4)
     state.users.erase("anna", now_us=NOW)
     assert state.slates.since(0, 10)[0] == others
+    # An answer that was on its way comes too late, one to a later call does not.
+    later = replace(SLATE, time_us=NOW + 1)
+    state.slates.append([SLATE, replace(SLATE, user_id="", visitor_id="app"), later])
+    assert shown(state, 3)[0] == [*others, later]
 
 
 # Slates and vectors
