@@ -10,9 +10,9 @@ from time import perf_counter
 
 from recsys.arrays import Float32
 from recsys.model import Snapshot
-from recsys.overlay.changes import is_restocked
 from recsys.overlay.overlay import Basis, Overlay
-from recsys.stores.records import LiveItem, text_digest
+from recsys.overlay.rows import is_restocked
+from recsys.stores.records import LiveItem
 from server.live import Live, Serving
 from server.state import LiveState
 
@@ -40,8 +40,7 @@ class _Laid:
         is_stock = all(is_restocked(self.items.get(item.item_id), item) for item in changed)
         known = self.overlay.changes
         if known is not None and is_stock and stamp[1] == self.stamp[1] and len(items) == len(self.items):
-            ids = frozenset(known.ids)
-            overlay = self.basis.restocked(self.overlay, [item for item in changed if item.item_id in ids])
+            overlay = self.basis.restocked(self.overlay, changed)
         else:
             overlay = self.basis.over(list(items.values()), vectors, self.overlay.snapshot)
         return _Laid(self.basis, overlay, items, stamp)
@@ -90,11 +89,12 @@ class LiveItems:
 
     def forget(self) -> None:
         """Let go of what belongs to snapshots that nothing is answered from any more, and of vectors of old texts."""
+        """Let go of what belongs to snapshots that nothing is answered from, and of vectors of former texts."""
         with self._lock:
             self._laid = [one for one in self._laid if self._live.holds(one.basis.snapshot)]
             known = [one.overlay.changes for one in self._laid if one.overlay.changes is not None]
             if sum(map(len, self._vectors.values())) > MOST_FORMER + 2 * sum(map(len, known)):
-                wanted = {text_digest(text) for changes in known for text in changes.texts}
+                wanted = {row.digest for changes in known for row in changes.rows}
                 for model, vectors in self._vectors.items():
                     self._vectors[model] = {one: vector for one, vector in vectors.items() if one in wanted}
 

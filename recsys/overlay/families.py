@@ -27,12 +27,10 @@ class CodeFamilies:
 
     def codes(self, changes: Changes) -> dict[str, Int32]:
         """The catalogue's families under ``changes``; not copied where no known item is of another group."""
-        rows = [{name: texts[place] for name, texts in changes.attributes.items()} for place in range(len(changes))]
         found = {}
         for name, old in self._snapshot.catalogue.codes.items():
             coding = Coding(self._labels_of(name))
-            told = zip(changes.categories, changes.brands, rows, strict=True)
-            labels = [label_of(name, category, brand, row) for category, brand, row in told]
+            labels = [label_of(name, row.category, row.brand, row.attributes) for row in changes.rows]
             found[name] = self._moved(old, np.array([coding.code(label) for label in labels], np.int32), changes)
         return found
 

@@ -101,11 +101,11 @@ class ChangedFilters(Filters):
     @cached_property
     def _rows(self) -> Columns:
         """The columns of the changes alone; worked out when the first filter is asked for."""
-        changes = self._changes
+        changes, attributes = self._changes, self._changes.attributes()
         fields: dict[str, Column] = {
-            "title": Texts(Coded.of(changes.titles)),
-            "category": Paths(Coded.of(changes.categories)),
-            "brand": Texts(Coded.of(changes.brands)),
+            "title": Texts(Coded.of(row.title for row in changes.rows)),
+            "category": Paths(Coded.of(row.category for row in changes.rows)),
+            "brand": Texts(Coded.of(row.brand for row in changes.rows)),
             "price": Numbers(changes.prices),
             "in_stock": Booleans(changes.in_stock),
             "created_at": Times(changes.created_at),
@@ -113,7 +113,7 @@ class ChangedFilters(Filters):
         nothing = [""] * len(changes)
         for name, kind in self._base.columns.schema.kinds.items():
             if name.startswith(ATTRIBUTES):
-                texts = changes.attributes.get(name.removeprefix(ATTRIBUTES), nothing)
+                texts = attributes.get(name.removeprefix(ATTRIBUTES), nothing)
                 fields[name] = Texts(Coded.of(texts)) if kind is Texts else _numbers(texts)
         return Columns(len(changes), fields, self.columns.searched)
 
@@ -134,13 +134,13 @@ def _numbers(texts: Sequence[str]) -> Numbers:
 
 def _new_attributes(columns: Columns, changes: Changes) -> dict[str, type[Column]]:
     """Kinds of the attributes that the snapshot lacks: numbers where all are, text else."""
-    names = sorted(name for name in changes.attributes if f"{ATTRIBUTES}{name}" not in columns.by_name)
     found: dict[str, type[Column]] = {}
-    for name in names:
-        texts = [text for text in changes.attributes[name] if text]
-        if texts and len(found) < MOST_NEW_ATTRIBUTES:
-            found[f"{ATTRIBUTES}{name}"] = Texts if any(number_in(text) is None for text in texts) else Numbers
-    return found
+    for row in changes.rows:
+        for name, text in row.attributes.items():
+            field = f"{ATTRIBUTES}{name}"
+            if field not in columns.by_name and found.get(field) is not Texts:
+                found[field] = Texts if number_in(text) is None else Numbers
+    return dict(sorted(found.items())[:MOST_NEW_ATTRIBUTES])
 
 
 def _with_missing(columns: Columns, kinds: Mapping[str, type[Column]]) -> Columns:

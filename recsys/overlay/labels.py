@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -82,11 +83,17 @@ def label_of(name: str, category: str, brand: str, attributes: Mapping[str, str]
     """What an item's code in the family ``name`` stands for; "" where it has none."""
     depth = level_of(name)
     if depth:
-        levels = category.split(SEPARATOR) if category else []
-        return SEPARATOR.join(levels[:depth]) if len(levels) >= depth else ""
+        return _prefix(category, depth)
     return brand if name == BRAND else attributes.get(name, "")
 
 
+@lru_cache(maxsize=65_536)
+def _prefix(category: str, depth: int) -> str:
+    levels = category.split(SEPARATOR) if category else []
+    return SEPARATOR.join(levels[:depth]) if len(levels) >= depth else ""
+
+
+@lru_cache(maxsize=1024)
 def level_of(name: str) -> int:
     """Which level of the path the family is of, from 1; 0 for any other family."""
     level = name.removeprefix(_LEVEL)

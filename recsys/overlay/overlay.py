@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -21,12 +21,14 @@ from recsys.overlay.columns import ChangedTexts, GrownIds
 from recsys.overlay.families import CodeFamilies
 from recsys.overlay.filters import ChangedFilters
 from recsys.overlay.labels import BRAND
+from recsys.overlay.rows import Row
 from recsys.overlay.sources import Newcomers, factors, family_of, over, popular
 from recsys.overlay.texts import with_texts
 from recsys.overlay.words import GrownWords
 from recsys.sources.content import Content
-from recsys.stores.records import LiveItem, text_digest
+from recsys.stores.records import LiveItem
 from recsys.text_column import TextColumn
+from recsys.text_vectors import TextVectors
 
 AFFINITY = "affinity"
 
@@ -48,6 +50,7 @@ class Basis:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._code_families = CodeFamilies(snapshot)
+        self._rows: dict[str, Row] = {}
 
     def over(
         self, items: Sequence[LiveItem], vectors: Mapping[str, Float32], before: Snapshot | None = None
@@ -62,7 +65,7 @@ class Basis:
         another text 4, another category or brand 4 to 12 a code family.
         """
         base = self.snapshot
-        changes = Changes.of(base, items)
+        changes = Changes.of(base, items, self._rows)
         if not len(changes):
             return Overlay(base)
         context, old = self._context(changes), base.model
@@ -124,17 +127,17 @@ class Basis:
     def _catalogue(self, changes: Changes, codes: Mapping[str, Int32]) -> Catalogue:
         old, n_items = self.snapshot.catalogue, changes.n_items + changes.n_new
 
-        def texts(column: TextColumn, values: Sequence[str]) -> TextColumn:
+        def texts(column: TextColumn, values: Iterable[str]) -> TextColumn:
             return ChangedTexts.over(column, dict(zip(changes.numbers.tolist(), values, strict=True)), n_items)
 
         def numbers(column: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
             return _changed(np.concatenate([column, values[changes.n_known :]]), changes.numbers, values)
 
         return Catalogue(
-            items=GrownIds.over(old.items, changes.ids[changes.n_known :]),
-            titles=texts(old.titles, changes.titles),
-            categories=texts(old.categories, changes.categories),
-            brands=texts(old.brands, changes.brands),
+            items=GrownIds.over(old.items, [row.item.item_id for row in changes.rows[changes.n_known :]]),
+            titles=texts(old.titles, (row.title for row in changes.rows)),
+            categories=texts(old.categories, (row.category for row in changes.rows)),
+            brands=texts(old.brands, (row.brand for row in changes.rows)),
             prices=numbers(old.prices, changes.prices),
             in_stock=numbers(old.in_stock, changes.in_stock),
             created_at=numbers(old.created_at, changes.created_at),
@@ -161,32 +164,33 @@ class Basis:
         content = self.snapshot.model.content
         if content is None:
             return None, {}
-        found: list[tuple[int, Float32]] = []
+        items: list[int] = []
         emptied: list[int] = []
+        text_of: list[int] = []
+        digests: dict[str, int] = {}
         waiting = {}
-        told = zip(changes.numbers.tolist(), changes.texts, changes.has_new_text.tolist(), strict=True)
-        for number, text, is_new in told:
-            if is_new and text:
-                digest = text_digest(text)
-                vector = vectors.get(digest)
+        for number, row in zip(changes.numbers.tolist(), changes.rows, strict=True):
+            if row.has_new_text and row.text:
+                vector = vectors.get(row.digest)
                 if vector is None:
-                    waiting[digest] = text
+                    waiting[row.digest] = row.text
                 elif len(vector) == content.index.width:
-                    found.append((number, vector))
-            elif is_new and number < changes.n_items:
+                    items.append(number)
+                    text_of.append(digests.setdefault(row.digest, len(digests)))
+            elif row.has_new_text and row.number >= 0:
                 emptied.append(number)
-        table = np.array([vector for _, vector in found], np.float32).reshape(-1, content.index.width)
-        items = frozen([number for number, _ in found], np.int32)
+        table = np.array([vectors[digest] for digest in digests], np.float32).reshape(-1, content.index.width)
+        side = TextVectors.of(table, frozen(text_of, np.int32), frozen(np.zeros(len(items)), np.float32))
         n_items = changes.n_items + changes.n_new
-        return with_texts(content, items, table, emptied=frozen(emptied, np.int32), n_items=n_items), waiting
+        gone = frozen(emptied, np.int32)
+        return with_texts(content, frozen(items, np.int32), side, emptied=gone, n_items=n_items), waiting
 
     def _words(self, changes: Changes) -> GrownWords | None:
-        rows = np.flatnonzero(changes.has_new_text)
-        words = self.snapshot.words
-        if words is None and not any(changes.texts[row] for row in rows.tolist()):
+        places = [place for place, row in enumerate(changes.rows) if row.has_new_text]
+        words, texts = self.snapshot.words, [changes.rows[place].text for place in places]
+        if words is None and not any(texts):
             return None
-        texts = [changes.texts[row] for row in rows.tolist()]
-        return GrownWords.over(words, changes.numbers[rows], texts, changes.n_items)
+        return GrownWords.over(words, changes.numbers[np.array(places, np.int64)], texts, changes.n_items)
 
 
 def _changed(column: NDArray[Any], numbers: Int32, values: NDArray[Any]) -> NDArray[Any]:

@@ -38,7 +38,7 @@ class GrownIndex(VectorIndex):
         if k <= 0 or not len(late):
             return rows, scores
         # Row by row, not a matrix product, whose last bits depend on how many rows there are.
-        side = (self.side[late] * query).sum(axis=1)
+        side = np.einsum("ij,j->i", self.side, query)[late]
         rows, scores = np.concatenate([rows, late + n]), np.concatenate([scores, side])
         best = np.lexsort((rows, -scores))[:k]
         return rows[best].astype(np.int32), scores[best].astype(np.float32)
@@ -57,18 +57,12 @@ class GrownTexts(TextVectors):
     moved: Int32
 
     @classmethod
-    def over(cls, base: TextVectors, items: Int32, vectors: Float32, *, emptied: Int32, n_items: int) -> GrownTexts:
-        """``base`` with ``vectors`` (s, d) of the texts of ``items`` (s,) ascending, of ``n_items`` altogether.
+    def over(cls, base: TextVectors, items: Int32, side: TextVectors, *, emptied: Int32, n_items: int) -> GrownTexts:
+        """``base`` with the texts ``side`` of ``items`` (s,) ascending, of ``n_items`` altogether.
 
         emptied: items of ``base`` that have no text any more. Copies 4 bytes an item where ``base`` knows one of them.
         """
-        n_texts = len(base.vectors)
-        lines = np.ascontiguousarray(vectors)
-        _, first, row = np.unique(lines, axis=0, return_index=True, return_inverse=True)
-        # In the order of items, not of numbers: the first item of each text says where it stands.
-        rank = np.argsort(np.argsort(first))
-        text_of = frozen(rank[row.ravel()], np.int32)
-        side = TextVectors.of(lines[np.sort(first)], text_of, frozen(np.zeros(len(items)), np.float32))
+        n_texts, text_of = len(base.vectors), side.text_of
         n_known = len(base.text_of)
         known = items < n_known
         late = np.full(n_items - n_known, -1, np.int32)
@@ -108,10 +102,10 @@ class GrownTexts(TextVectors):
         return own
 
 
-def with_texts(content: Content, items: Int32, vectors: Float32, *, emptied: Int32, n_items: int) -> Content:
+def with_texts(content: Content, items: Int32, side: TextVectors, *, emptied: Int32, n_items: int) -> Content:
     """``content`` with ``GrownTexts.over`` its texts."""
     if not len(items) and not len(emptied):
         late = np.full(n_items - len(content.texts.text_of), -1, np.int32)
         return replace(content, texts=replace(content.texts, text_of=grown(content.texts.text_of, late)))
-    texts = GrownTexts.over(content.texts, items, vectors, emptied=emptied, n_items=n_items)
-    return replace(content, texts=texts, index=GrownIndex.over(content.index, texts.side.vectors))
+    texts = GrownTexts.over(content.texts, items, side, emptied=emptied, n_items=n_items)
+    return replace(content, texts=texts, index=GrownIndex.over(content.index, side.vectors))

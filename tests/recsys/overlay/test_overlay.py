@@ -12,8 +12,8 @@ from recsys.ask import Ask, resolve
 from recsys.errors import FilterError, NotFound
 from recsys.features.assemble import assemble
 from recsys.model import Snapshot
-from recsys.overlay.changes import is_restocked
 from recsys.overlay.overlay import Basis
+from recsys.overlay.rows import is_restocked
 from recsys.query import Candidates
 from recsys.stores.records import LiveItem
 
