@@ -16,8 +16,8 @@ N_EXAMPLES = 3
 
 @dataclass(slots=True)
 class Tally:
-    """n_read rows = n_new + n_known (kept before) + all rejected · rejected: reason -> rows · examples: reason -> where
-    its first rows stand.
+    """n_read rows = n_new + n_known (kept before, or of somebody who was erased since) + all rejected · rejected:
+    reason -> rows · examples: reason -> where its first rows stand.
     """
 
     n_read: int = 0

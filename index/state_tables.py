@@ -85,9 +85,9 @@ class StateTables:
         """Text (n,): whose each event is: the user's, or whom the visitor is linked to, else ``v:<visitor_id>``."""
         visitor = pl.col("visitor_id")
         linked = visitor.replace_strict(self.links, default=None, return_dtype=pl.String)
-        return self.events.select(
-            pl.coalesce("user_id", linked, pl.lit(VISITOR) + visitor).alias("user_id")
-        ).to_series()
+        owner = pl.coalesce("user_id", linked, pl.lit(VISITOR) + visitor).alias("user_id")
+        # A caller may use the name that a rebuild gives to visitors.
+        return self.linked(self.events.select(owner).to_series())
 
     def erased_ids(self, user_ids: pl.Series) -> pl.Series:
         """int64 (n,): until when, in epoch seconds, what a table says of each user is erased; null where nothing is.

@@ -122,3 +122,15 @@ def test_what_a_state_has_seen_after_a_split_is_part_of_the_truth(data: Path, st
     after = Cut.read(data, dataset, start=split, end=None, state=gathered)
     assert after.end == LAST_DAY + 7
     assert len(after.truths["all"]) == len(before.truths["all"]) - 1
+
+
+def test_analyze_describes_the_tables_with_the_state(
+    index_command: Run, data: Path, state: State, tmp_path: Path
+) -> None:
+    state.events.append([bought("newcomer", "item-07", LAST_DAY)])
+    plain = index_command("analyze", "--data", data)
+    merged = index_command("analyze", "--data", data, "--state", tmp_path / "state")
+    assert (plain.code, merged.code) == (0, 0)
+    assert "60 users" in plain.err
+    assert "61 users" in merged.err
+    assert "state: 1 events, 0 already in the tables, 1 added" in merged.err
