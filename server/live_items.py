@@ -88,7 +88,6 @@ class LiveItems:
             self._n_vectors += len(vectors)
 
     def forget(self) -> None:
-        """Let go of what belongs to snapshots that nothing is answered from any more, and of vectors of old texts."""
         """Let go of what belongs to snapshots that nothing is answered from, and of vectors of former texts."""
         with self._lock:
             self._laid = [one for one in self._laid if self._live.holds(one.basis.snapshot)]
