@@ -15,6 +15,11 @@ from server.statuses import Overloaded
 
 # What the newest call says about how long the next ones take.
 WEIGHT_OF_NEWEST = 0.05
+# A queue bridges the time until another call comes. Where more than this share of the last hundred or so is refused,
+# one comes at once: a queue, or more calls at a time than there are cores, would make those wait who are let in, and
+# hardly more would be answered.
+CROWDED_SHARE = 0.5
+WEIGHT_IN_CROWD = 0.02
 # Services whose calls are waiting for a disk or another machine most of the time.
 STORING = tuple(f"/recommender.v1.{name}/" for name in ("EventService", "CatalogService", "UserService"))
 
@@ -70,17 +75,26 @@ class CallPool(ThreadPoolExecutor):
 class Admission(grpc.ServerInterceptor):
     """Refuses calls of our own services while ``pool`` and ``storing`` have ``most`` of them; health is always asked.
 
-    longest_wait_s: also while a call would probably wait for longer than that before it is begun; None: however long ·
-    storing: threads for calls that wait for the state store, so that a slow one takes none of answers; None: as others.
+    longest_wait_s: also while a call would probably wait for longer than that before it is begun, and, while most are
+    refused, while as many run as there are ``n_cores``; None: however long · storing: threads for calls that wait for
+    the state store, so that a slow one takes none of answers; None: as others.
     """
 
     def __init__(
-        self, pool: CallPool, most: int, longest_wait_s: float | None = None, *, storing: CallPool | None = None
+        self,
+        pool: CallPool,
+        most: int,
+        longest_wait_s: float | None = None,
+        *,
+        n_cores: int = 1,
+        storing: CallPool | None = None,
     ) -> None:
         self._pool = pool
         self._storing = storing or pool
         self._most = most
         self._longest_wait_s = longest_wait_s
+        self._n_cores = n_cores
+        self._refused_share = 0.0
 
     def intercept_service(
         self,
@@ -94,10 +108,21 @@ class Admission(grpc.ServerInterceptor):
         pool = self._storing if method.startswith(STORING) else self._pool
         if sum(one.n_calls for one in {self._pool, self._storing}) >= self._most:
             return refusal(method, Overloaded(self._most))
-        if self._longest_wait_s is not None and pool.expected_wait_s > self._longest_wait_s:
-            return refusal(method, Overloaded(self._most, self._longest_wait_s))
+        if self._longest_wait_s is not None and (wait_s := self._too_long(pool, self._longest_wait_s)) is not None:
+            return refusal(method, Overloaded(self._most, wait_s))
         handler = continuation(handler_call_details)
         return handler if handler is None or pool is self._pool else _on(pool, handler)
+
+    def _too_long(self, pool: CallPool, longest_wait_s: float) -> float | None:
+        """The wait (seconds) that a call now would exceed on ``pool``; None for one that is let in."""
+        if pool is not self._pool:
+            return longest_wait_s if pool.expected_wait_s > longest_wait_s else None
+        is_crowded = self._refused_share > CROWDED_SHARE
+        is_refused = pool.n_calls >= self._n_cores if is_crowded else pool.expected_wait_s > longest_wait_s
+        self._refused_share += (is_refused - self._refused_share) * WEIGHT_IN_CROWD
+        if not is_refused:
+            return None
+        return 0.0 if is_crowded else longest_wait_s
 
 
 def _on(pool: CallPool, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:

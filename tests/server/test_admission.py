@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from pathlib import Path
 from time import sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -18,7 +18,7 @@ from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.query import Hits, Query
 from recsys.sources.popular import Popular
-from server.admission import CallPool
+from server.admission import Admission, CallPool
 from server.worker import threads_of
 
 MOST = threads_of(1) + 2
@@ -125,6 +125,39 @@ def test_a_wait_is_expected_of_calls_beyond_the_threads_by_what_calls_have_taken
         wait(futures, LONG_S)
     assert 0.02 < one < 0.1
     assert two == pytest.approx(2 * one)
+
+
+class Details(NamedTuple):
+    """What an interceptor is told of a call."""
+
+    method: str = "/recommender.v1.RecommendationService/Recommend"
+    invocation_metadata: tuple[()] = ()
+
+
+def test_while_most_are_refused_nobody_is_let_in_to_wait() -> None:
+    release = threading.Event()
+    with CallPool(1) as pool:
+        pool.submit(sleep, 0.05).result()
+        running = [pool.submit(release.wait, LONG_S)]
+        # One may wait behind the one that runs, two may not.
+        admission = Admission(pool, 100, longest_wait_s=1.5 * pool.expected_wait_s)
+
+        def are_let_in(n_calls: int) -> int:
+            handler = grpc.unary_unary_rpc_method_handler(lambda request, context: None)
+            return sum(admission.intercept_service(lambda _: handler, Details()) is handler for _ in range(n_calls))
+
+        assert are_let_in(10) == 10
+        running.append(pool.submit(release.wait, LONG_S))
+        assert are_let_in(100) == 0
+        running.pop().cancel()
+        assert are_let_in(10) == 0
+        release.set()
+        wait(running, LONG_S)
+        assert are_let_in(100) == 100
+        release.clear()
+        running = [pool.submit(release.wait, LONG_S)]
+        assert are_let_in(10) == 10
+        release.set()
 
 
 def test_calls_given_up_in_the_queue_give_their_places_back(busy: Busy) -> None:
