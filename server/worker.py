@@ -219,7 +219,13 @@ class Worker:
 
 def threads_of(n_workers: int) -> int:
     """Threads of one worker: the cores shared out, but two at least, so that one long batch does not block a page."""
-    return max(2, (os.cpu_count() or 1) // n_workers)
+    return max(2, cores_of(n_workers))
+
+
+def cores_of(n_workers: int) -> int:
+    """Cores of one worker, one at least: those that this process may use, shared out."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // n_workers)
 
 
 def _opened(settings: Settings) -> LiveState:
@@ -250,7 +256,9 @@ def _access(settings: Settings) -> list[Access]:
 
 def _admission(pool: CallPool, storing: CallPool, settings: Settings) -> Admission:
     wait_ms = settings.longest_wait_ms
-    return Admission(pool, settings.max_concurrent, None if wait_ms is None else wait_ms / 1e3, storing=storing)
+    longest_wait_s = None if wait_ms is None else wait_ms / 1e3
+    n_cores = cores_of(settings.workers)
+    return Admission(pool, settings.max_concurrent, longest_wait_s, n_cores=n_cores, storing=storing)
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
