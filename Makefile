@@ -15,6 +15,9 @@ SHELL := /bin/bash
 # What `make bench-quality` measures on, and further flags: make bench-quality QUALITY_DATA=shop QUALITY="--windows 6"
 QUALITY_DATA ?=
 QUALITY ?=
+# Which made-up shops `make bench-shops` measures, and further flags: make bench-shops SHOPS="news wholesale"
+SHOPS ?=
+SHOPS_FLAGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,7 +30,7 @@ PROTOS := protos/recommender/v1 protos/encoder/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
 .PHONY: help setup test check proto proto-baseline bench bench-diversity bench-filters bench-hostile bench-overload \
-	bench-quality bench-swap bench-training demo clean
+	bench-quality bench-shops bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -102,6 +105,10 @@ bench-quality: setup $(PEERS_READY)  ## our lists beside textbook methods and Re
 	@$(if $(QUALITY_DATA),,$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data)
 	@$(BIN)/python tests/benchmarks/quality.py $(if $(QUALITY_DATA),--data $(QUALITY_DATA)) \
 		--peers-python $(PEERS)/bin/python --json bench/quality.json $(QUALITY)
+
+bench-shops: setup  ## our lists beside textbook methods in six made-up shops; writes bench/shops.json
+	@$(BIN)/python tests/benchmarks/bench_shops.py --folder $(DEMO)/shops --json bench/shops.json \
+		--peers-python $(PEERS)/bin/python $(if $(SHOPS),--shops "$(SHOPS)") $(SHOPS_FLAGS)
 
 # The server's own lines go to a file: they are for machines. `wait` in the trap lets it end before make does.
 demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendations with reasons, a search
