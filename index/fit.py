@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from index.adoption import fit_adoption
 from index.ease import fit_ease
 from index.factorise import AlsSettings, factorise, preferences
 from index.fit_settings import USUAL, FitSettings
@@ -126,6 +127,7 @@ def _more(
         "first": lambda: Popular.of(statistics.column("first_chance_8w"), "first"),
         "trending": lambda: Popular.of(statistics.column("popularity_2w"), "trending"),
         "fresh": lambda: _fresh(statistics),
+        "adoption": lambda: fit_adoption(timeless.profiles, interactions, n_items, at, seed=seed),
         "two-tower": lambda: _towers(timeless, context, interactions, at=at, seed=seed, stage=stage),
     }
     found = [fits[name]() for name in OPTIONAL if name not in off]

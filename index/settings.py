@@ -38,6 +38,7 @@ OPTIONAL_SOURCES: tuple[str, ...] = (
     "trending",
     "fresh",
     "two-tower",
+    "adoption",
 )
 # Canonical column names by table; the first is required, events need the first four.
 EVENT_COLUMNS = (
