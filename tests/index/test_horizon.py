@@ -38,12 +38,12 @@ def test_what_lives_short_is_predicted_less_far_ahead(life_days: float, expected
 
 
 def test_a_share_is_that_of_the_moments_a_window_can_begin_at() -> None:
-    # The second half: item 0 at an age of 2 and of 20 days, item 1 new.
-    table = log(np.array([0, 0, 0, 1]), np.array([0.0, 12.0, 20.0, 18.0]))
+    # The second half: item 0 at an age of 30 and of 60 days, item 1 new and at an age of 7.
+    table = log(np.array([0, 0, 0, 1, 1]), np.array([0.0, 30.0, 60.0, 45.0, 52.0]))
     found, known, a_day = horizon_days(table, ["read"])
-    assert found == 14
-    assert known == pytest.approx((12 / 14 + 1 + 0) / 3)
-    assert a_day == pytest.approx((1 + 1 + 0) / 3)
+    assert found == 28
+    assert known == pytest.approx((1 + 1 + 0 + 7 / 28) / 4)
+    assert a_day == pytest.approx((1 + 1 + 0 + 1) / 4)
 
 
 def test_rare_things_shorten_nothing() -> None:
@@ -61,3 +61,13 @@ def test_a_view_makes_an_item_known_and_only_what_is_predicted_is_judged() -> No
 
 def test_without_anything_to_predict_the_horizon_is_the_usual_one() -> None:
     assert horizon_days(log(np.arange(3), np.arange(3)), ["purchase"]) == (28, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("n_days", [0, 1, 14, 40])
+def test_a_short_log_of_things_that_last_shortens_nothing(n_days: int) -> None:
+    days = np.linspace(0, n_days, 200)
+    assert horizon_days(log(np.arange(200) % 7, days), ["read"])[0] == 28
+
+
+def test_a_short_log_of_things_that_do_not_last_does() -> None:
+    assert horizon_days(short_lives(2.0, n_days=30), ["read"])[0] == 1
