@@ -83,7 +83,7 @@ def fit(
     """
     n_items = len(timeless.catalogue)
     catalogue = replace(timeless.catalogue, prices=prices_as_of(timeless.catalogue.prices, interactions))
-    statistics = ItemStatistics.fit(interactions, n_items, at)
+    statistics = ItemStatistics.fit(interactions, n_items, at, fade_weeks=settings.fade_weeks)
     popularity = statistics.column("users_4w") + 1e-3 * statistics.column("users_all")
     factors = fit_factors(interactions, n_users, n_items, at=at, settings=settings.als, seed=seed)
     content = None

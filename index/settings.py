@@ -37,8 +37,8 @@ OPTIONAL_SOURCES: tuple[str, ...] = (
     "first",
     "trending",
     "fresh",
-    "two-tower",
     "adoption",
+    "two-tower",
 )
 # Canonical column names by table; the first is required, events need the first four.
 EVENT_COLUMNS = (

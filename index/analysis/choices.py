@@ -36,7 +36,7 @@ def _min_value(analysis: Analysis) -> Choice | None:
     )
 
 
-def _horizon(analysis: Analysis) -> Choice:
+def _horizon(analysis: Analysis) -> Choice | None:
     training, days = analysis.training, analysis.sizes.days
     if any(choice.setting == "training.horizon_days" for choice in analysis.chosen):
         return None
