@@ -17,6 +17,9 @@ QUALITY_DATA ?=
 QUALITY ?=
 # How often `make bench-durability` kills each engine.
 KILLS ?= 200
+# Which made-up shops `make bench-shops` measures, and further flags: make bench-shops SHOPS="news wholesale"
+SHOPS ?=
+SHOPS_FLAGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,8 +31,8 @@ SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_
 PROTOS := protos/recommender/v1 protos/encoder/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
-.PHONY: help setup test check proto proto-baseline bench bench-diversity bench-durability bench-filters bench-hostile bench-overload \
-	bench-quality bench-state bench-swap bench-training demo clean
+.PHONY: help setup test check proto proto-baseline bench bench-diversity bench-durability bench-filters bench-hostile \
+	bench-overload bench-quality bench-replay bench-shops bench-state bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -110,6 +113,10 @@ bench-quality: setup $(PEERS_READY)  ## our lists beside textbook methods and Re
 	@$(if $(QUALITY_DATA),,$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data)
 	@$(BIN)/python tests/benchmarks/quality.py $(if $(QUALITY_DATA),--data $(QUALITY_DATA)) \
 		--peers-python $(PEERS)/bin/python --json bench/quality.json $(QUALITY)
+
+bench-shops: setup  ## our lists beside textbook methods in six made-up shops; writes bench/shops.json
+	@$(BIN)/python tests/benchmarks/bench_shops.py --folder $(DEMO)/shops --json bench/shops.json \
+		--peers-python $(PEERS)/bin/python $(if $(SHOPS),--shops "$(SHOPS)") $(SHOPS_FLAGS)
 
 # The server's own lines go to a file: they are for machines. `wait` in the trap lets it end before make does.
 demo: setup  ## a year of grocery purchases: data, rebuild, server, recommendations with reasons, a search

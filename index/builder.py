@@ -94,7 +94,8 @@ class Builder:
         )
         words = WordIndex.of(dataset.items.texts) if n_texts else None
         keys = Keys.of(dataset, timeless)
-        return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages, keys, kept, words=words)
+        fitting = FitSettings.usual(settings.training.days)
+        return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages, keys, kept, fitting, words=words)
 
     def fitting_by(self, fitting: FitSettings) -> Builder:
         """The same that fits sources by ``fitting``; what events weigh is changed in the data and in its settings."""

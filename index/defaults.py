@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from index.horizon import HORIZONS_DAYS, horizon_days
 from index.items import attribute_columns, category_prefixes, levels
 from index.settings import Settings
 from recsys.errors import InputError
@@ -47,17 +48,20 @@ def work_out_defaults(
     weights = {kind: _weight(kind, targets, settings) for kind in present}
     text = _text_columns(settings.text.columns, items)
     codes = _code_columns(settings.features.codes, items)
+    days, horizon = _horizon(settings, events, targets)
     choices = (
         Choice("events.target_types", ", ".join(targets), why),
         _weights_choice(weights, settings),
         _text_choice(text, settings),
         _codes_choice(codes, settings),
+        *horizon,
     )
     resolved = replace(
         settings,
         events=replace(settings.events, target_types=targets, weights=weights),
         text=replace(settings.text, columns=text),
         features=replace(settings.features, codes=codes),
+        training=replace(settings.training, horizon_days=days),
     )
     return resolved, choices
 
@@ -77,6 +81,17 @@ def _codes_choice(codes: Sequence[str], settings: Settings) -> Choice:
     why = "as configured" if settings.features.codes is not None else "attributes that group items"
     why = why if codes or settings.features.codes is not None else "no attribute groups items"
     return Choice("features.codes", ", ".join(codes) or "none", f"{why}, beside category levels and brand")
+
+
+def _horizon(settings: Settings, events: pl.DataFrame, targets: Sequence[str]) -> tuple[int, tuple[Choice, ...]]:
+    """Days of a window, and what to say where they are fewer than usual."""
+    if settings.training.horizon_days is not None:
+        return settings.training.horizon_days, ()
+    days, known, a_day = horizon_days(events, targets)
+    if days == HORIZONS_DAYS[0]:
+        return days, ()
+    why = f"of what is taken {known:.0%} is known so far ahead, a day ahead {a_day:.0%}"
+    return days, (Choice("training.horizon_days", str(days), why),)
 
 
 def _event_types(events: pl.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from index.adoption import fit_adoption
 from index.ease import fit_ease
 from index.factorise import AlsSettings, factorise, preferences
 from index.fit_settings import USUAL, FitSettings
@@ -82,7 +83,7 @@ def fit(
     """
     n_items = len(timeless.catalogue)
     catalogue = replace(timeless.catalogue, prices=prices_as_of(timeless.catalogue.prices, interactions))
-    statistics = ItemStatistics.fit(interactions, n_items, at)
+    statistics = ItemStatistics.fit(interactions, n_items, at, fade_weeks=settings.fade_weeks)
     popularity = statistics.column("users_4w") + 1e-3 * statistics.column("users_all")
     factors = fit_factors(interactions, n_users, n_items, at=at, settings=settings.als, seed=seed)
     content = None
@@ -126,6 +127,7 @@ def _more(
         "first": lambda: Popular.of(statistics.column("first_chance_8w"), "first"),
         "trending": lambda: Popular.of(statistics.column("popularity_2w"), "trending"),
         "fresh": lambda: _fresh(statistics),
+        "adoption": lambda: fit_adoption(timeless.profiles, interactions, n_items, at, seed=seed),
         "two-tower": lambda: _towers(timeless, context, interactions, at=at, seed=seed, stage=stage),
     }
     found = [fits[name]() for name in OPTIONAL if name not in off]

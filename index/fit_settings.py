@@ -13,12 +13,20 @@ from index.neighbours import Similarity
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How sources are fitted. others_weigh: factor on the weights of events that are not of a target type."""
+    """How sources are fitted. others_weigh: factor on the weights of events that are not of a target type ·
+    fade_weeks: what the popularity of what is trending and fresh fades over.
+    """
 
     ease: EaseSettings = field(default_factory=EaseSettings)
     als: AlsSettings = field(default_factory=AlsSettings)
     similarity: Similarity = Similarity.COSINE
     others_weigh: float = 1.0
+    fade_weeks: float = 2.0
+
+    @classmethod
+    def usual(cls, horizon_days: int) -> FitSettings:
+        """The usual settings of a shop whose windows are so long: popularity fades over half of one."""
+        return cls(fade_weeks=horizon_days / 14)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the inverse of ``from_json``."""
@@ -32,6 +40,7 @@ class FitSettings:
             als=AlsSettings(**values["als"]),
             similarity=Similarity(values["similarity"]),
             others_weigh=float(values["others_weigh"]),
+            fade_weeks=float(values["fade_weeks"]),
         )
 
 

@@ -183,11 +183,19 @@ def top_lists(frame: Frame, scores: Float64, n_queries: int, k: int) -> Int32:
 
 
 def top_rows(query: Int64, items: Int32, scores: Float64, n_queries: int, k: int) -> Int64:
-    """The rows of the ``k`` best of each query, ties by item: (n_queries, k) int64, -1 where there are fewer."""
-    order = np.lexsort((items, -scores, query))
-    ordered = query[order]
-    place = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
-    keep = place < k
+    """The rows of the ``k`` best of each query, ties by item: (n_queries, k) int64, -1 where there are fewer.
+
+    Memory: 16 bytes x queries x candidates of the query that has most.
+    """
+    # Rows of a window lie in order already, and a table of a query a row is sorted faster than one long column.
+    keys = (query << 32) + items
+    in_order = np.arange(len(keys)) if (np.diff(keys) >= 0).all() else np.argsort(keys, kind="stable")
+    starts = np.searchsorted(query[in_order], np.arange(n_queries + 1))
+    n_each = np.diff(starts)
+    table = np.full((n_queries, max(int(n_each.max(initial=0)), k)), np.nan)
+    table[query[in_order], np.arange(len(query)) - np.repeat(starts[:-1], n_each)] = -scores[in_order]
+    place = np.argsort(table, axis=1, kind="stable")[:, :k]
+    there = place < n_each[:, None]
     rows = np.full((n_queries, k), -1, np.int64)
-    rows[ordered[keep], place[keep]] = order[keep]
+    rows[there] = in_order[(starts[:-1, None] + place)[there]]
     return rows

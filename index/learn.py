@@ -56,7 +56,7 @@ def plan(builder: Builder, end: int) -> Plan:
     """The windows of the data before ``end``, as many as it takes."""
     training, everything = builder.dataset.settings.training, builder.dataset.interactions
     n_items = len(builder.dataset.item_ids)
-    windows = planned(everything, end, n_items, horizon_days=training.horizon_days, count=training.windows)
+    windows = planned(everything, end, n_items, horizon_days=training.days, count=training.windows)
     to_judge = judged(windows, len(truth_in(everything, windows[0], n_items)) if windows else 0)
     builder.stages.print(f"windows: {span(windows)}; {len(to_judge)} of them to judge by")
     return Plan(windows, to_judge)

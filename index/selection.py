@@ -12,7 +12,7 @@ from index.frames import Frame
 from index.fusions import fit_linear
 from index.heads import SMALL, Head, Recipe, rows_of, sample_of, top_lists, train
 from index.windows import Window
-from recsys.arrays import Float64, Int32
+from recsys.arrays import Float32, Float64, Int32
 from recsys.evaluation.metrics import DEEP, per_user
 from recsys.evaluation.truth import Truth
 from recsys.fusion import FOREST, LINEAR, RECIPROCAL_RANK, SOURCE, STACKED, Fusion
@@ -58,6 +58,17 @@ class Contender:
 
 # By the judged window, what a head learns from (new items only, share of negatives) and the recipe.
 Grown = dict[tuple[Window, bool, float, Recipe], Forest]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A forest that has scored the rows in question already: asking it is most of the time that judging takes."""
+
+    scores: Float64
+
+    def score(self, features: Float32) -> Float64:
+        """(C,) what the forest gave these rows."""
+        return self.scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,7 @@ def choose(
         if trainable and sample is None:
             break
         trainable = sample is not None
-        rows = rows_of(head, judged.frame)
+        rows = rows_of(head, rows_about(judged.frame, judged.asked, truth))
         forests: dict[Recipe, Forest] = {}
         if sample is not None:
             for recipe in _recipes(head, older, tuned, only):
@@ -118,9 +129,12 @@ def choose(
                 if key not in grown:
                     grown[key] = train(recipe, sample, seed=seed)
                 forests[recipe] = grown[key]
+        known = {recipe: _Scored(forest.score(rows.features)) for recipe, forest in forests.items()}
         for contender, ranker in _fitted(sample, forests, feature_names, only=only):
             contenders.setdefault(contender.label, contender)
             first.setdefault(contender.label, ranker)
+            if contender.recipe is not None:
+                ranker = contender.fusion.bound(feature_names, known[contender.recipe])
             lists = lists_of(rows, ranker, judged.asked, truth)
             pooled.setdefault(contender.label, []).append(per_user(lists, truth, n_items))
         for name, lists in judged.plain.get(head.task, {}).items():
@@ -143,6 +157,13 @@ def choose(
     if runner_up is not None:
         why += f", {runner_up} {ndcg[runner_up].mean():.4f}"
     return Chosen(head, contenders[label], scores, len(gain), why, first[label])
+
+
+def rows_about(rows: Frame, asked: Truth, truth: Truth) -> Frame:
+    """The rows of queries of users of ``truth``: scores of others would be worked out for nobody."""
+    wanted = np.zeros(len(asked), bool)
+    wanted[np.searchsorted(asked.users, truth.users)] = True
+    return rows.where(wanted[rows.query])
 
 
 def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:

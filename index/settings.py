@@ -37,6 +37,7 @@ OPTIONAL_SOURCES: tuple[str, ...] = (
     "first",
     "trending",
     "fresh",
+    "adoption",
     "two-tower",
 )
 # Canonical column names by table; the first is required, events need the first four.
@@ -111,15 +112,23 @@ class CleaningSettings:
     future_tolerance_days: float = 1.0
 
 
+USUAL_HORIZON_DAYS = 28
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """seed of everything random · windows: temporal training windows, None = by the data · horizon_days: length of each
-    label window.
+    label window, None = work out from the data.
     """
 
     seed: int = 7
     windows: int | None = None
-    horizon_days: int = 28
+    horizon_days: int | None = None
+
+    @property
+    def days(self) -> int:
+        """Length of a window in a long log."""
+        return self.horizon_days or USUAL_HORIZON_DAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class ShopFacts:
     def of(cls, dataset: Dataset, end: int) -> Self:
         """Of the data before ``end``. A few seconds for 15 million events."""
         events, n_items = dataset.interactions, len(dataset.item_ids)
-        start = end - length_s(end, int(events.times.min()), horizon_days=dataset.settings.training.horizon_days)
+        start = end - length_s(end, int(events.times.min()), horizon_days=dataset.settings.training.days)
         keys = events.users.astype(np.int64) * n_items + events.items
         n_users, n_seen = len(np.unique(events.users)), len(np.unique(events.items))
         recent, positive = events.times >= start, events.targets & (events.weights > 0)

@@ -14,7 +14,7 @@ from index.convincing import convinces
 from index.ease import EaseSettings, fit_ease
 from index.factorise import AlsSettings, preferences
 from index.fit import fit, fit_factors
-from index.fit_settings import USUAL, FitSettings
+from index.fit_settings import FitSettings
 from index.neighbours import Similarity, item_neighbours
 from index.scoring import lists_of_source
 from index.settings import OPTIONAL_SOURCES
@@ -52,7 +52,7 @@ def search(
     """
     first = _Trial.of(builder, window)
     if first is None:
-        return USUAL, []
+        return builder.fitting, []
     said: list[str] = []
     # First of all, for the others are fitted on what this one decides.
     trials = {factor: first.under(factor) for factor in (OTHERS_WEIGH if weights_open(builder) else OTHERS_WEIGH[:1])}
@@ -67,7 +67,8 @@ def search(
     if "item-knn" not in off:
         similarity = _best(SIMILARITIES, trial.of_neighbours, said, lambda s: f"item neighbours by {s}", advance)
     als = _best(ALS, trial.of_factors, said, lambda s: f"ALS with {s.factors} factors, alpha {s.alpha:g}", advance)
-    return FitSettings(ease=ease, als=als, similarity=similarity, others_weigh=factor), said
+    found = replace(builder.fitting, ease=ease, als=als, similarity=similarity, others_weigh=factor)
+    return found, said
 
 
 def weights_open(builder: Builder) -> bool:

@@ -14,6 +14,10 @@ from recsys.interactions import Interactions
 
 LEAST_WINDOWS, MOST_WINDOWS = 4, 12
 ENOUGH_USERS = 8_000
+# Who took something new is a part of these, and a small one in a shop of habits.
+ENOUGH_DISCOVERERS = 4_000
+# Users of all windows beyond the least number of them; a rebuild takes some 5 ms for the rows of each.
+MOST_ASKED = 40_000
 JUDGED_USERS = 1_500
 # Windows that begin within the length of one, where they overlap.
 OVERLAPPING = 4
@@ -62,17 +66,20 @@ def planned(
 ) -> tuple[Window, ...]:
     """Windows to learn from and to judge by. ``count`` None: as many as it takes.
 
-    Adjoining windows until they hold ENOUGH_USERS, at least LEAST_WINDOWS and at most MOST_WINDOWS; where the data is
-    too short for that, windows that overlap by three quarters: the same days seen from other days are other questions.
+    Adjoining windows until they hold ENOUGH_USERS, and ENOUGH_DISCOVERERS of something new among MOST_ASKED, at least
+    LEAST_WINDOWS and at most MOST_WINDOWS; where the data is too short for the users, windows that overlap by three
+    quarters: the same days seen from other days are other questions.
     """
     first = int(interactions.times.min())
     if count is not None:
         return windows_before(end, first, horizon_days=horizon_days, count=count)
     newest = windows_before(end, first, horizon_days=horizon_days, count=1)
-    n_users = len(truth_in(interactions, newest[0], n_items)) if newest else 0
-    wanted = min(max(-(-ENOUGH_USERS // max(n_users, 1)), LEAST_WINDOWS), MOST_WINDOWS)
+    n_users, n_discoverers = _users_of(interactions, newest[0], n_items) if newest else (0, 0)
+    for_all = max(-(-ENOUGH_USERS // max(n_users, 1)), LEAST_WINDOWS)
+    for_new = min(-(-ENOUGH_DISCOVERERS // n_discoverers), MOST_ASKED // max(n_users, 1)) if n_discoverers else 0
+    wanted = min(max(for_all, for_new), MOST_WINDOWS)
     adjoining = windows_before(end, first, horizon_days=horizon_days, count=wanted)
-    if len(adjoining) >= wanted or n_users * len(adjoining) >= ENOUGH_USERS:
+    if len(adjoining) >= min(for_all, MOST_WINDOWS) or n_users * len(adjoining) >= ENOUGH_USERS:
         return adjoining
     return windows_before(end, first, horizon_days=horizon_days, count=MOST_WINDOWS, per_window=OVERLAPPING)
 
@@ -85,6 +92,12 @@ def judged(windows: Sequence[Window], n_users: int) -> tuple[Window, ...]:
         if len(found) < wanted and (not found or window.end <= found[-1].start):
             found.append(window)
     return tuple(found)
+
+
+def _users_of(interactions: Interactions, window: Window, n_items: int) -> tuple[int, int]:
+    """How many users a window has, and how many who took something new."""
+    truth = truth_in(interactions, window, n_items)
+    return len(truth), len(novel_of(truth, interactions.before(window.start), n_items))
 
 
 def truth_in(interactions: Interactions, window: Window, n_items: int) -> Truth:

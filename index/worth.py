@@ -10,7 +10,7 @@ import numpy as np
 
 from index.frames import Frame
 from index.heads import rows_of
-from index.selection import Chosen, Labelled, lists_of
+from index.selection import Chosen, Labelled, lists_of, rows_about
 from index.settings import OPTIONAL_SOURCES
 from recsys.arrays import Bool
 from recsys.ask import Ask, resolve
@@ -91,7 +91,7 @@ def worths(
         # Some of the users tell as much: what is looked for is whether a source is worth nothing.
         every = -(-len(newest.asked) // MOST_USERS)
         truth = truth.among(newest.asked.users[::every])
-        rows = rows_of(one.head, newest.frame.where(newest.frame.query % every == 0))
+        rows = rows_of(one.head, rows_about(newest.frame, newest.asked, truth))
         if not len(truth):
             continue
 

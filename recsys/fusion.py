@@ -11,7 +11,7 @@ import numpy as np
 from recsys.arrays import Float32, Float64
 from recsys.errors import SnapshotCorrupt
 from recsys.features.profile import PROFILE
-from recsys.ranker import Additive, Ranker, RankFusion, placed
+from recsys.ranker import Additive, Ranker, RankFusion, by_block, placed
 
 FOREST, STACKED, LINEAR, RECIPROCAL_RANK, SOURCE = "forest", "stacked", "linear", "reciprocal-rank", "source"
 # How fast a place loses worth in the weighted fusion: the tenth place counts half of the first.
@@ -53,8 +53,7 @@ class _Linear:
 
     def score(self, features: Float32) -> Float64:
         # A sum row by row, not a matrix product, whose last bits depend on how many rows there are.
-        scores: Float64 = self._terms(features).sum(axis=1)
-        return scores
+        return by_block(lambda part: self._terms(part).sum(axis=1), features)
 
     def contributions(self, features: Float32) -> Float64:
         """Each weighted term in the column it is made of."""
@@ -96,7 +95,9 @@ class _SourceOrder:
         if self.closeness is not None:
             # Bounded, so that nothing known is below what is not; equal scores are told apart by what it returned.
             known = 1.0 + self._bounded(features, self.closeness) + 1e-9 * np.nan_to_num(by_rank, nan=0.0)
-        return np.where(np.isnan(known), self.others.score(features) - 1.0, known)
+        if not (unknown := np.isnan(known)).any():
+            return known
+        return np.where(unknown, self.others.score(features) - 1.0, known)
 
     def contributions(self, features: Float32) -> Float64:
         """Its score and its rank, and for what it does not know the others' terms; constants are the bias."""

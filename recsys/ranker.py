@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from recsys.arrays import Float32, Float64
 from recsys.errors import SnapshotCorrupt
 
 RANK_CONSTANT = 60.0
+BLOCK = 4_096
 
 
 class Ranker(Protocol):
@@ -87,8 +88,7 @@ class RankFusion:
 
     def score(self, features: Float32) -> Float64:
         """(C,) fused scores, above 0 for everything a source returned."""
-        fused: Float64 = np.nansum(self._terms(features), axis=1)
-        return fused
+        return by_block(lambda part: np.nansum(self._terms(part), axis=1), features)
 
     def contributions(self, features: Float32) -> Float64:
         """(C, F + 1): each source's term in the column of its rank."""
@@ -98,6 +98,16 @@ class RankFusion:
         ranks = features[:, list(self.columns)].astype(np.float64)
         terms: Float64 = 1.0 / (RANK_CONSTANT + 1.0 + ranks)
         return terms
+
+
+def by_block(score: Callable[[Float32], Float64], features: Float32) -> Float64:
+    """(C,) what ``score`` says of the rows of ``features`` (C, F), some thousands at a time.
+
+    What is worked out between lies in the processor's cache then: a million rows in one go take four times as long.
+    """
+    if len(features) <= BLOCK:
+        return score(features)
+    return np.concatenate([score(features[start : start + BLOCK]) for start in range(0, len(features), BLOCK)])
 
 
 def placed(terms: Float64, columns: Sequence[int], n_features: int) -> Float64:

@@ -29,7 +29,9 @@ POPULAR_SHARE = 4
 # What the catalogue has had for longer is not new, however lately it was first taken.
 NEW_DAYS = 90.0
 # By what people take; where such a source cannot name items, matrix factorisation names them.
-TASTE = frozenset({"als", "ease", "item-knn", "two-tower"})
+TASTE = frozenset({"als", "ease", "item-knn", "two-tower", "adoption"})
+# They go by the profile of who has no history.
+FROM_EITHER = frozenset({"two-tower", "adoption"})
 # Codes of the others that go by the user's items.
 OF_ITEMS = {"content": "CONTENT", "next": "NEXT", "item2vec": "TOGETHER", "affinity": "CATEGORY"}
 NAMES_FOR_OTHERS = "als"
@@ -131,7 +133,7 @@ class _Speaking:
             return self._popular(source, item, score)
         if source in ("similar-content", "similar-als"):
             return self._naming("CONTENT" if source == "similar-content" else "SIMILAR", self._on_the_page(source))
-        if source == "segment" or (source == "two-tower" and not len(self.query.history)):
+        if source == "segment" or (source in FROM_EITHER and not len(self.query.history)):
             return Reason("SEGMENT")
         if not len(self.grounds.items):
             return None

@@ -188,6 +188,7 @@ def built_in() -> dict[str, ServingConfig]:
         Depth("trending", 20, Scope.NEW),
         Depth("fresh", 20, Scope.NEW),
         Depth("two-tower", 40, Scope.NEW),
+        Depth("adoption", 20, Scope.NEW),
     )
     configs = (
         ServingConfig(

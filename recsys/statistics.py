@@ -40,9 +40,9 @@ class ItemStatistics:
     of the last 4 weeks to the mean 4 of the last 12 · repeat_rate: share of its users with a second one ·
     return_rate: of users who had it 4 to 8 weeks ago, the share who took it again since · gap_weeks: mean time between
     two of one user · first_rate_*: users new to it in the last weeks, per active user ·
-    age_weeks: since its first event · popularity_2w: users, fading over two weeks · first_chance_8w: users new to it in
-    8 weeks per active user who could have been · season: log ratio of its users in the 6 weeks around this time last
-    year to the purchases of a mean 6 of that year, NaN without such a year ·
+    age_weeks: since its first event · popularity_2w: users, fading over two weeks, over less in a shop of short lives ·
+    first_chance_8w: users new to it in 8 weeks per active user who could have been · season: log ratio of its users in
+    the 6 weeks around this time last year to the purchases of a mean 6 of that year, NaN without such a year ·
     newcomer (15,): what an item without events has; None in statistics written before there were live items.
     """
 
@@ -55,8 +55,11 @@ class ItemStatistics:
         return self.values[:, NAMES.index(name)]
 
     @classmethod
-    def fit(cls, interactions: Interactions, n_items: int, at: int) -> ItemStatistics:
-        """Count over interactions that all lie before ``at``. Memory: about 60 bytes an interaction."""
+    def fit(cls, interactions: Interactions, n_items: int, at: int, *, fade_weeks: float = 2.0) -> ItemStatistics:
+        """Count over interactions that all lie before ``at``. Memory: about 60 bytes an interaction.
+
+        fade_weeks: what ``popularity_2w`` fades over.
+        """
         n_items += 1  # the last one is nobody's: what an item without events has
         # What a user said they did not like makes nothing popular.
         targets = interactions.targets & (interactions.weights > 0)
@@ -96,7 +99,7 @@ class ItemStatistics:
             users_where(first < 8) / active_8w,
             np.where(np.isfinite(oldest), oldest, np.nan),
             np.log1p(users_where(last < 1)),
-            np.log1p(np.bincount(pair_item, weights=np.exp(last / -2.0), minlength=n_items)),
+            np.log1p(np.bincount(pair_item, weights=np.exp(last / -fade_weeks), minlength=n_items)),
             users_where(first < 8) / np.maximum(active_8w - n_all, active_8w * 0.05),
             _season(pair_item, pairs, ages, n_items),
         )

@@ -36,8 +36,10 @@ def _min_value(analysis: Analysis) -> Choice | None:
     )
 
 
-def _horizon(analysis: Analysis) -> Choice:
+def _horizon(analysis: Analysis) -> Choice | None:
     training, days = analysis.training, analysis.sizes.days
+    if any(choice.setting == "training.horizon_days" for choice in analysis.chosen):
+        return None
     if not training.windows:
         return Choice("training.horizon_days", "none", f"since {days:,.1f} days are too short for a window")
     if training.days == training.asked_days:

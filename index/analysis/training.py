@@ -58,7 +58,7 @@ class Training:
         user_since = first_of_users(table, len(dataset.user_ids))
         positive = table.targets & (table.weights > 0)
         n_items = len(dataset.item_ids)
-        windows = planned(table, end, n_items, horizon_days=settings.horizon_days, count=settings.windows)
+        windows = planned(table, end, n_items, horizon_days=settings.days, count=settings.windows)
         found = []
         for window in windows:
             # The pairs of ``index.windows.truth_in``, without a copy of the past.
@@ -66,7 +66,7 @@ class Training:
             taken = np.zeros(len(pairs), bool)
             taken[pairs.of_row[inside & (user_since[table.users] < window.start)]] = True
             found.append(_window(window, np.flatnonzero(taken), pairs))
-        return cls(settings.windows, settings.horizon_days, tuple(found))
+        return cls(settings.windows, settings.days, tuple(found))
 
 
 def _window(window: Window, taken: Int64, pairs: Pairs) -> TrainingWindow:

@@ -37,4 +37,4 @@ class Closeness:
 
 
 # Sources that have something to say of a profile alone.
-FROM_PROFILE = frozenset({"segment", "two-tower"})
+FROM_PROFILE = frozenset({"segment", "two-tower", "adoption"})

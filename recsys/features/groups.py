@@ -38,6 +38,7 @@ SOURCES: Mapping[str, str] = {
     "trending": POPULARITY,
     "fresh": POPULARITY,
     "two-tower": COLLABORATIVE,
+    "adoption": COLLABORATIVE,
 }
 ITEM: Mapping[str, str] = {
     "item_users_4w": POPULARITY,

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from recsys.errors import SchemaMismatch
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
+from recsys.sources.adoption import Adoption
 from recsys.sources.affinity import AffinityPopular
 from recsys.sources.ease import Ease
 from recsys.sources.item2vec import Item2Vec
@@ -26,6 +27,7 @@ class StoredSource(Source, Protocol):
 
 
 READERS: Mapping[str, Callable[[SnapshotReader, str], StoredSource]] = {
+    "Adoption": Adoption.read,
     "AffinityPopular": AffinityPopular.read,
     "Ease": Ease.read,
     "Item2Vec": Item2Vec.read,

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/quality.py --data DIR [--split-at ISO | --windows N] [--only NAMES] [--skip NAMES]
 
-Without --data: Complete Journey in .demo/data, cut at 2017-12-04T05:00Z. Otherwise the cut is 28 days before the last
-event, or --windows N of them, pooled. Nobody sees anything from the cut on: ours is rebuilt with --until, served and
-asked by recsys-batch; the methods get the rows before it, their settings are chosen on the 28 days before the (oldest)
-cut. Where only some events count, each method is fed once with those and once with all; the better one counts.
+Without --data: Complete Journey in .demo/data, cut at 2017-12-04T05:00Z. Otherwise the cut is 28 days (or
+--horizon-days) before the last event, or --windows N of them, pooled. Nobody sees anything from the cut on: ours is
+rebuilt with --until, served and asked by recsys-batch; the methods get the rows before it, their settings are chosen on
+a window as long before the (oldest) cut. Where only some events count, each method is fed once with those and once with
+all; the better one counts.
 Truth and metrics share no code with the project's own evaluation.
 """
 
@@ -23,7 +24,7 @@ from time import perf_counter
 
 import polars as pl
 from peers.choice import choose, usual
-from peers.cut import TASKS, Cut, rolling, sampled, takes_twice
+from peers.cut import HORIZON_DAYS, TASKS, Cut, rolling, sampled, takes_twice
 from peers.history import History
 from peers.lists import best_lists
 from peers.methods import METHODS, Method
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("nobody who was known before a cut took anything after it")
     bench = Bench(data, events, options.max_users, console)
     for cut in cuts:
-        bench.measure(cut, cuts[0].earlier(), names, options)
+        bench.measure(cut, cuts[0].earlier(horizon_days=options.horizon_days), names, options)
     tasks = to_json(bench.runs)
     print_tables(tasks, console)
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -199,9 +200,9 @@ class Bench:
 
 def _cuts(options: argparse.Namespace, events: Events) -> list[Cut]:
     if options.windows:
-        return rolling(events, options.windows)
+        return rolling(events, options.windows, horizon_days=options.horizon_days)
     split_at = options.split_at or (None if options.data else COMPLETE_JOURNEY_CUT)
-    return [Cut(instant(split_at), None)] if split_at else rolling(events, 1)
+    return [Cut(instant(split_at), None)] if split_at else rolling(events, 1, horizon_days=options.horizon_days)
 
 
 def _start(cut: Cut) -> str:
@@ -231,7 +232,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--split-at", metavar="ISO", type=_iso, help="the cut; the truth runs to the last event")
-    when.add_argument("--windows", metavar="N", type=int, help="pool the last N windows of 28 days")
+    when.add_argument("--windows", metavar="N", type=int, help="pool the last N windows")
+    parser.add_argument(
+        "--horizon-days", metavar="N", type=int, default=HORIZON_DAYS, help="length of a window (%(default)s)"
+    )
     parser.add_argument("--only", metavar="NAMES", type=_names, help=f"comma-separated, of {', '.join(NAMES)}")
     parser.add_argument("--skip", metavar="NAMES", type=_names, default=[], help="leave these out")
     parser.add_argument("--max-users", metavar="N", type=int, default=0, help="ask for N users a cut, drawn once (all)")

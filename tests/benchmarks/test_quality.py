@@ -94,6 +94,8 @@ def test_rolling_windows_end_with_the_last_event_and_do_not_overlap(tmp_path: Pa
     assert newest.end is None
     assert oldest.end == newest.start
     assert oldest.start == newest.earlier().start
+    assert iso(rolling(events, 1, horizon_days=2)[0].start) == (T - timedelta(days=2)).isoformat()
+    assert iso(newest.earlier(horizon_days=2).start) == (T - timedelta(days=30)).isoformat()
 
 
 def test_a_log_without_repeats_takes_nothing_twice(tmp_path: Path) -> None:
@@ -181,7 +183,9 @@ def checkerboard(folder: Path) -> Events:
     return log(*rows, folder=folder)
 
 
-@pytest.mark.parametrize("method", [one for one in METHODS if one.name not in ("popular", "popular-4w", "history")])
+@pytest.mark.parametrize(
+    "method", [one for one in METHODS if one.name not in ("popular", "popular-4w", "popular-days", "history")]
+)
 def test_every_personal_method_sees_the_checkerboard(method: quality.Method, tmp_path: Path) -> None:
     events = checkerboard(tmp_path)
     history = History.of(CUT.before(events), start=CUT.start, with_all_events=False)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.windows import Window, sampled, span, truth_in, windows_before
+from index.windows import Window, planned, sampled, span, truth_in, windows_before
 from recsys.evaluation.truth import Truth
 from recsys.interactions import Interactions
 
@@ -68,3 +68,34 @@ def test_overlapping_windows_of_a_short_horizon_are_a_quarter_of_it_apart() -> N
     windows = windows_before(100 * day, 0, horizon_days=2, count=5, per_window=4)
     assert [window.end for window in windows] == [100 * day - i * day // 2 for i in range(5)]
     assert all(window.end - window.start == 2 * day for window in windows)
+
+
+def habits(n_users: int, n_new: int, n_days: int = 500) -> Interactions:
+    """Everybody takes item 0 on every tenth day, and ``n_new`` of them something else in the last days."""
+    days = np.arange(0, n_days, 10)
+    users = np.concatenate([np.repeat(np.arange(n_users), len(days)), np.arange(n_new)])
+    items = np.concatenate([np.zeros(n_users * len(days)), np.ones(n_new)])
+    times = np.concatenate([np.tile(days, n_users), np.full(n_new, n_days - 1)]) * DAY
+    ones = np.ones(len(users))
+    return Interactions.ordered(users=users, items=items, times=times, weights=ones, targets=ones)
+
+
+def count(n_users: int, n_new: int, n_days: int = 500) -> int:
+    return len(planned(habits(n_users, n_new, n_days), n_days * DAY, 2, horizon_days=28, count=None))
+
+
+def test_where_few_take_something_new_there_are_more_windows_to_learn_it_from() -> None:
+    assert count(2_500, 2_500) == count(2_500, 1_000) == 4
+    assert count(2_500, 600) == 7
+    assert count(2_500, 10) == 12
+    # Without anything new there is nothing to learn about it.
+    assert count(2_500, 0) == 4
+
+
+def test_the_windows_for_what_is_new_are_bounded_by_the_users_they_ask() -> None:
+    assert count(5_000, 10) == 8
+    assert count(10_500, 10) == 4
+
+
+def test_a_log_too_short_for_more_windows_of_discoverers_has_those_that_adjoin() -> None:
+    assert count(2_500, 600, n_days=170) == 5

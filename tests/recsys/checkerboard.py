@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys.arrays import frozen
 from recsys.model import Snapshot
+from recsys.sources.adoption import Adoption
 from recsys.sources.affinity import AffinityPopular
 from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
@@ -31,8 +32,8 @@ def cosines(table: Any) -> Any:
 def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[StoredSource, ...]:
     """One of each kind beyond the first four, for 12 users and 16 items, by the plainest arithmetic there is.
 
-    EASE and the towers know nothing of item 15, Item2Vec of item 14, segments of the last three items; the towers and
-    segments know of a profile no more than the age.
+    EASE, the towers and adoption know nothing of item 15, Item2Vec of item 14, segments of the last three items; the
+    towers, segments and adoption know of a profile no more than the age.
     """
     n_items = len(colour)
     taken, lately = np.zeros((12, n_items)), np.zeros((12, n_items))
@@ -62,6 +63,13 @@ def every_source_of(events: Sequence[Event], colour: Any, ages: Any) -> tuple[St
         Popular.of(frozen(taken[:6].sum(axis=0), np.float32), "first"),
         Popular.of(frozen(lately.sum(axis=0), np.float32), "trending"),
         towers_of(np.column_stack([ids, np.log((users + 1) / 14)])[:15], ids, bins=bins),
+        Adoption(
+            frozen(np.arange(n_items - 1), np.int32),
+            frozen(np.log((users[:-1] + 1) / 14), np.float32),
+            frozen(0.3 * together @ together.T[:, :-1], np.float32),
+            frozen(np.random.default_rng(7).normal(size=(2, n_items - 1)), np.float32),
+            frozen(bins, np.int32),
+        ),
     )
 
 

@@ -38,8 +38,9 @@ SCORERS = (
     "affinity",
     "segment",
     "two-tower",
+    "adoption",
 )
-FROM_EITHER = ("two-tower",)
+FROM_EITHER = ("two-tower", "adoption")
 FROM_CONTEXT = ("similar-als", "similar-content")
 NAMES = (*POPULARITY, *FROM_HISTORY, *FROM_PROFILE, *FROM_EITHER, *FROM_CONTEXT)
 QueryOf = Callable[..., Query]
@@ -305,7 +306,14 @@ def test_who_is_unknown_can_be_scored_without_a_word(
 
 @pytest.mark.parametrize(
     ("name", "unknown"),
-    [("content", [14, 15]), ("ease", [15]), ("item2vec", [14]), ("segment", [13, 14, 15]), ("two-tower", [15])],
+    [
+        ("content", [14, 15]),
+        ("ease", [15]),
+        ("item2vec", [14]),
+        ("segment", [13, 14, 15]),
+        ("two-tower", [15]),
+        ("adoption", [15]),
+    ],
 )
 def test_an_item_a_source_cannot_know_has_no_score(
     board: Snapshot, query_of: QueryOf, name: str, unknown: list[int]

@@ -64,6 +64,16 @@ def test_a_statistic_by_hand(
     assert statistics.column(name) == pytest.approx([item_0, item_1, item_2], rel=1e-6, nan_ok=True)
 
 
+def test_popularity_can_fade_faster(interactions: Table, now: int) -> None:
+    table = interactions([(0, 0, 7), (1, 0, 42), (2, 1, 14)])
+    found = ItemStatistics.fit(table, 2, now, fade_weeks=0.5)
+    expected = [math.log1p(math.exp(-2) + math.exp(-12)), math.log1p(math.exp(-4))]
+    assert found.column("popularity_2w").tolist() == pytest.approx(expected)
+    usual = ItemStatistics.fit(table, 2, now)
+    others = [name for name in NAMES if name != "popularity_2w"]
+    assert all(np.array_equal(found.column(n), usual.column(n), equal_nan=True) for n in others)
+
+
 def test_users_of_the_last_week_are_counted_once(interactions: Table, now: int) -> None:
     table = interactions([(0, 0, 1), (0, 0, 6.9), (1, 0, 3), (2, 0, 7), (2, 1, 7.5)])
     assert ItemStatistics.fit(table, 2, now).column("users_1w") == pytest.approx([math.log1p(2), 0.0])

@@ -39,14 +39,14 @@ class Cut:
             truth = truth.join(before.filter("is_target").select(PAIR).unique(), on=PAIR, how="anti")
         return truth.sort(PAIR)
 
-    def earlier(self) -> Cut:
+    def earlier(self, *, horizon_days: int = HORIZON_DAYS) -> Cut:
         """The cut a horizon before this one, whose truth ends where this one starts: to choose settings on."""
-        return Cut(self.start - HORIZON_DAYS * DAY, self.start)
+        return Cut(self.start - horizon_days * DAY, self.start)
 
 
-def rolling(events: Events, n_windows: int) -> list[Cut]:
-    """The last ``n_windows`` windows of 28 days, oldest first; the newest ends with the last event."""
-    step = HORIZON_DAYS * DAY
+def rolling(events: Events, n_windows: int, *, horizon_days: int = HORIZON_DAYS) -> list[Cut]:
+    """The last ``n_windows`` windows, oldest first; the newest ends with the last event."""
+    step = horizon_days * DAY
     starts = [events.end - step * (back + 1) for back in reversed(range(n_windows))]
     return [Cut(start, None if start + step >= events.end else start + step) for start in starts]
 

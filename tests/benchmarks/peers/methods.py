@@ -17,6 +17,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 RECENT_WEEKS = 4
+DAYS_LATELY = (7, 3, 1)
 NEIGHBOUR_WEEKS = 8
 Users = npt.NDArray[np.int64]
 Block = npt.NDArray[np.float32]
@@ -104,6 +105,8 @@ _NEIGHBOURS = ({"K": 100}, {"K": 20}, {"K": 400})
 METHODS = (
     Method("popular", popular, _COUNTED),
     Method("popular-4w", popular, tuple({"weeks": RECENT_WEEKS, **counted} for counted in _COUNTED)),
+    # What is news for a day is long forgotten after four weeks.
+    Method("popular-days", popular, tuple({"weeks": days / 7} for days in DAYS_LATELY)),
     Method("history", own_history),
     Method(
         "als",
