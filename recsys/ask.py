@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.arrays import Bool, Float32, Int32, frozen
 from recsys.asker import People
 from recsys.catalogue import Catalogue
+from recsys.draws import Draws
 from recsys.errors import InvalidRequest, NotFound, Violation
-from recsys.filters.kept import Filters
+from recsys.filters.kept import Filters, bits_at
+from recsys.policies.pool import POOL
 from recsys.policies.relevance import SPAN
-from recsys.policy_settings import PROMOTIONS
+from recsys.policy_settings import EXPLORATION, PROMOTIONS
 from recsys.query import Hits, PolicyStep, Query, narrowed
 from recsys.recent import RecentEvent
 from recsys.serving import Scope, ServingConfig
@@ -83,6 +86,7 @@ class Known(Protocol):
     @property
     def last_event_at(self) -> int: ...
     def relevant(self, text: str, vector: Float32 | None, allowed: Bool) -> Hits: ...
+    def new_items(self, allowed: Bool, at: int, max_age_days: float) -> Int32: ...
 
 
 def resolve(ask: Ask, known: Known) -> Resolved:
@@ -154,6 +158,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     limit = ask.limit or config.page_size
     limit = min(limit, MOST_DIVIDED) if ask.divide_scores else limit
     promotions = config.promotions if PROMOTIONS in config.policies else ()
+    promoted = tuple(known.filters.bits(promotion.filter) for promotion in promotions)
     query = Query(
         user_id=ask.user_id,
         user=asker.user,
@@ -167,11 +172,12 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         keep_features=ask.divide_scores,
         filtered=filtered,
         filling=filling,
-        promoted=tuple(known.filters.bits(promotion.filter) for promotion in promotions),
+        promoted=promoted,
         account=limit if ask.account else 0,
         relevant=relevant,
         profile=asker.profile,
         selves=asker.selves,
+        draws=_draws(ask, config, allowed, promoted, known) if EXPLORATION in config.active else None,
     )
     if ask.at <= known.last_event_at:
         warnings.append(
@@ -179,6 +185,23 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         )
     missing_ids = (*unknown_excluded, *unknown_context, *recent.missing_ids)
     return Resolved(query, missing_ids, tuple(warnings), tuple(rules.told))
+
+
+def _draws(
+    ask: Ask, config: ServingConfig, allowed: Bool, promoted: tuple[NDArray[np.uint8], ...], known: Known
+) -> Draws | None:
+    """What chance gives which places: new items that are ``allowed`` and that no promotion has places for.
+
+    The same to the same question, page by page. The snapshot has no part in it: golden questions are asked before it
+    has a name, and what comes meanwhile should not stir the rest of a list.
+    """
+    if config.exploration is None:
+        return None
+    items = known.new_items(allowed, ask.at, config.exploration.max_age_days)
+    for bits in promoted:
+        items = items[~bits_at(bits, items)]
+    question = (ask.user_id, ask.at, config.name, ask.context_item_ids, ask.text)
+    return Draws.of(question, items, share=config.exploration.share, n_places=POOL)
 
 
 def _numbers(catalogue: Catalogue, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:

@@ -41,26 +41,37 @@ class People:
 
     def numbers(self, person: Person) -> tuple[int, ...]:
         """All rows that are ``person``: the user's first, then those of visitors."""
-        found = [self.users.number(person.user_id)] if person.user_id else []
-        for id in person.visitor_ids:
-            number = self.users.number(VISITOR + id)
-            found.append(self.users.number(id) if number is None else number)
-        return tuple(dict.fromkeys(number for number in found if number is not None))
+        return tuple(self._rows(person))
 
     def history(self, person: Person) -> History:
         """All that the snapshot may still use of what ``person`` did."""
-        parts = [self.histories.of(number) for number in self.numbers(person)]
-        if person.erased_us is not None:
-            parts = [part.after(person.erased_us // SECOND_US) for part in parts]
+        parts = [
+            self.histories.of(number) if erased_us is None else self.histories.of(number).after(erased_us // SECOND_US)
+            for number, erased_us in self._rows(person).items()
+        ]
         return merged(parts) if parts else EMPTY_HISTORY
+
+    def _rows(self, person: Person) -> dict[int, int | None]:
+        """Each row that is ``person``, and up to when it was erased."""
+        rows: dict[int, int | None] = {}
+        if person.user_id and (number := self.users.number(person.user_id)) is not None:
+            rows[number] = person.erased_us
+        for id in person.visitor_ids:
+            number = self.users.number(VISITOR + id)
+            number = self.users.number(id) if number is None else number
+            if number is not None and number not in rows:
+                times = (person.erased_us, person.erased_visitors.get(id))
+                rows[number] = max((time for time in times if time is not None), default=None)
+        return rows
 
     def asker(self, person: Person, told: Sequence[RecentEvent], *, at: int, is_now: bool) -> Asker:
         """``person`` as of ``at`` (epoch seconds), who by the caller's word also did what is ``told``.
 
         is_now: all that is kept has happened, even what bears a later time.
         """
-        selves = self.numbers(person)
-        user = selves[0] if selves and person.erased_us is None else None
+        rows = self._rows(person)
+        selves = tuple(rows)
+        user = selves[0] if selves and rows[selves[0]] is None else None
         history = self.history(person).before(at)
         kept = [RecentEvent.of(event, latest=at - 1 if is_now else None) for event in person.events]
         if kept or told:

@@ -47,6 +47,8 @@ class Catalogue:
         out.json("items.codes.json", list(self.codes))
         for position, codes in enumerate(self.codes.values()):
             out.array(f"items.codes.{position}", codes)
+        if len(self.gone):
+            out.array("items.gone", self.gone)
 
     @classmethod
     def read(cls, src: SnapshotReader) -> Catalogue:
@@ -60,4 +62,5 @@ class Catalogue:
             in_stock=src.array("items.in_stock"),
             created_at=src.array("items.created_at"),
             codes={name: src.array(f"items.codes.{i}") for i, name in enumerate(src.json("items.codes.json"))},
+            gone=src.array("items.gone") if src.has("items.gone") else frozen([], np.int32),
         )

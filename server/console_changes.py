@@ -130,8 +130,9 @@ def _said(status: Status) -> str:
     broken = BadRequest()
     for detail in status.details:
         if detail.Unpack(broken):
-            return "; ".join(one.description.partition(".")[2] for one in broken.field_violations)
-    return status.message
+            rules = [str(one.description) for one in broken.field_violations]
+            return "; ".join(rule.partition(".")[2] for rule in rules)
+    return str(status.message)
 
 
 def _shown(value: AttributeValue) -> str:

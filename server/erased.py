@@ -19,19 +19,28 @@ class Erased:
         self._erased_us: Mapping[bytes, int] = {}
         self._due_s = 0.0
 
+    @property
     def are_due(self) -> bool:
-        """Whether it is time to look again; True for one who asks, who is then to ``renew``."""
-        if self._clock() < self._due_s:
-            return False
-        self._due_s = self._clock() + RENEWED_EVERY_S
-        return True
+        """Whether it is time to look again."""
+        return self._clock() >= self._due_s
 
     def renew(self, erasures: Iterable[Erasure]) -> None:
         """All that there are."""
         self._erased_us = {erasure.digest: erasure.erased_us for erasure in erasures}
+        self._due_s = self._clock() + RENEWED_EVERY_S
+
+    def has(self, user_id: str) -> bool:
+        """Whether a user was erased."""
+        return bool(self._erased_us) and erasure_digest("user", user_id) in self._erased_us
 
     def of(self, person: Person) -> Person:
-        """``person``, and when they were erased."""
-        kinds = [("user", person.user_id)] if person.user_id else [("visitor", id) for id in person.visitor_ids]
-        found = [self._erased_us.get(erasure_digest(kind, id)) for kind, id in kinds] if self._erased_us else []
-        return replace(person, erased_us=max((us for us in found if us is not None), default=None))
+        """``person``, and when they and devices of theirs were erased."""
+        if not self._erased_us:
+            return person
+        visitors = {id: self._erased_us.get(erasure_digest("visitor", id)) for id in person.visitor_ids}
+        own = [person.erased_us, self._erased_us.get(erasure_digest("user", person.user_id))]
+        return replace(
+            person,
+            erased_us=max((us for us in own if us is not None), default=None),
+            erased_visitors={id: us for id, us in visitors.items() if us is not None},
+        )

@@ -27,6 +27,7 @@ from server.calls import Call, rpc
 from server.listing_tokens import snapshots_last, snapshots_token, users_position, users_token
 from server.live import Live
 from server.snapshot_messages import config_message, current_of, snapshot_message, timestamp
+from server.state import LiveState
 from server.validation import check
 
 DEFAULT_IDS, MOST_IDS = 1000, 10_000
@@ -35,12 +36,18 @@ DEFAULT_SNAPSHOTS, MOST_SNAPSHOTS = 20, 100
 
 
 class Snapshots(SnapshotServiceServicer):
-    """Tells about whatever ``live`` holds and what lies in ``store``; ``activation`` changes which one is served."""
+    """Tells about whatever ``live`` holds and what lies in ``store``; ``activation`` changes which one is served.
 
-    def __init__(self, live: Live, store: SnapshotStore, activation: Activation) -> None:
+    state: where it says who was erased, None: nobody was.
+    """
+
+    def __init__(
+        self, live: Live, store: SnapshotStore, activation: Activation, state: LiveState | None = None
+    ) -> None:
         self._live = live
         self._store = store
         self._activation = activation
+        self._state = state or LiveState(None)
         self._started_s = monotonic()
 
     @rpc
@@ -108,9 +115,11 @@ class Snapshots(SnapshotServiceServicer):
         snapshot = self._live.get().snapshot
         start = users_position(request.page_token, snapshot.version) if request.page_token else 0
         end = min(start + min(request.page_size or DEFAULT_IDS, MOST_IDS), len(snapshot.users))
-        call.note(snapshot=snapshot.version, n_results=max(0, end - start))
+        erased = self._state.erased(call.left_s)
+        user_ids = [id for id in snapshot.users.ids(range(start, end)) if not erased.has(id)]
+        call.note(snapshot=snapshot.version, n_results=len(user_ids))
         return ListUserIdsResponse(
-            user_ids=snapshot.users.ids(range(start, end)),
+            user_ids=user_ids,
             next_page_token=users_token(snapshot.version, end) if end < len(snapshot.users) else "",
             snapshot_version=snapshot.version,
         )

@@ -106,18 +106,21 @@ class LiveState:
         asked = [one for one in dict.fromkeys(ids) if one != NOBODY]
         if self._open_store is None or not asked:
             return [Found(alone(*one)) for one in ids]
-
-        def read(state: State) -> list[Person]:
-            people = state.users.people(asked, most_events=MOST_EVENTS)
-            if self._erased.are_due():
-                self._erased.renew(state.users.erasures())
-            return people
-
-        known = self.asked(read, left_s, longest_s=LONGEST_WAIT_S + WAIT_A_PERSON_S * len(asked))
+        erased = self.erased(left_s)
+        longest_s = LONGEST_WAIT_S + WAIT_A_PERSON_S * len(asked)
+        known = self.asked(
+            lambda state: state.users.people(asked, most_events=MOST_EVENTS), left_s, longest_s=longest_s
+        )
         if known is None:
-            return [Found(self._erased.of(alone(*one)), is_whole=one == NOBODY) for one in ids]
-        people = {NOBODY: Person(""), **dict(zip(asked, known, strict=True))}
+            return [Found(erased.of(alone(*one)), is_whole=one == NOBODY) for one in ids]
+        people = {NOBODY: Person(""), **dict(zip(asked, map(erased.of, known), strict=True))}
         return [Found(people[one]) for one in ids]
+
+    def erased(self, left_s: float | None) -> Erased:
+        """Who was erased, up to half a minute ago or as long as the store has been away."""
+        if self._open_store is not None and self._erased.are_due:
+            self.asked(lambda state: self._erased.renew(state.users.erasures()), left_s)
+        return self._erased
 
     def close(self, wait_s: float | None = None) -> bool:
         """Let go of the store; calls that wait for it are not waited for. False when it takes over ``wait_s``."""

@@ -189,7 +189,7 @@ class Worker:
             items=self._items,
         )
         recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
-        snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher))
+        snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher), self._state)
         snapshot_grpc.add_SnapshotServiceServicer_to_server(snapshots, self._server)
         events = Events(self._state, self._live, clock, Attributions(keys, wall_time))
         event_grpc.add_EventServiceServicer_to_server(events, self._server)

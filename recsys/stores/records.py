@@ -110,6 +110,7 @@ class Person:
 
     user_id: "" for a visitor who is linked to nobody · visitor_ids: theirs, ascending · attributes: of the profile,
     since the store was begun, None = cleared · erased_us: what was up to then must not be used, None = never erased ·
+    erased_visitors: the same of visitors who were erased with somebody else, by id; no store fills it ·
     events: theirs and their visitors', newest first, ties by event_id.
     """
 
@@ -118,6 +119,7 @@ class Person:
     attributes: Mapping[str, Value | None] = field(default_factory=dict)
     erased_us: int | None = None
     events: tuple[LiveEvent, ...] = ()
+    erased_visitors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,15 @@ def test_of_who_was_erased_only_what_came_later_is_left() -> None:
     assert later.selves == (0,)
 
 
+def test_a_device_that_was_erased_with_somebody_brings_their_history_to_nobody_else() -> None:
+    linked = Person("u00", ("u01",), erased_visitors={"u01": (NOW - DAY) * 1_000_000})
+    alone = Person("", ("u01",), erased_visitors={"u01": (NOW - DAY) * 1_000_000})
+
+    assert asked(linked).history.items.tolist() == [1, 2]
+    assert asked(linked).user == 0
+    assert (len(asked(alone).history), asked(alone).user, asked(alone).selves) == (0, None, (1,))
+
+
 def test_a_profile_of_now_is_what_features_see() -> None:
     snapshot = world()
     people = [

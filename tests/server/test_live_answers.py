@@ -10,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.attribute_pb2 import AttributeValue
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from protos.recommender.v1.snapshot_service_pb2 import ListUserIdsRequest
+from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from protos.recommender.v1.user_pb2 import User
 from protos.recommender.v1.user_service_pb2 import (
     DeleteUserRequest,
@@ -22,7 +24,7 @@ from server.clock import wall_time
 
 from .paged import ids, rows
 from .stateful import Shops, bought, viewed
-from .tiny_shop import LAST_EVENT_AT, publish_profiled, publish_searchable, tiny_snapshot
+from .tiny_shop import LAST_EVENT_AT, N_USERS, publish_profiled, publish_searchable, tiny_snapshot
 
 NEW = "somebody new"
 
@@ -176,6 +178,15 @@ def test_a_deleted_user_is_nobody_at_once_and_may_come_back(shop: Shops) -> None
         assert rows(running.recommend(**who)) == rows(stranger)
     running.write(bought("1-i12", user_id="user-03", timestamp=Timestamp(seconds=wall_time() + 60)))
     assert running.took(user_id="user-03") == {"1-i12"}
+
+
+def test_a_deleted_user_is_listed_no_more(shop: Shops) -> None:
+    running = shop()
+    running.users.DeleteUser(DeleteUserRequest(user_id="user-03"))
+    listed = SnapshotServiceStub(running.reader).ListUserIds(ListUserIdsRequest()).user_ids
+
+    assert len(listed) == N_USERS - 1
+    assert "user-03" not in listed
 
 
 def test_a_profile_alone_is_popularity_among_its_like(shop: Shops, tmp_path: Path) -> None:

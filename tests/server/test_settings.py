@@ -40,6 +40,29 @@ def test_an_encoder_and_a_longest_wait_are_off_unless_given() -> None:
     assert Settings.from_json(given.to_json()) == given
 
 
+def test_state_is_a_folder_or_a_url_and_off_unless_given() -> None:
+    assert (parse(NEEDED, {}).state, parse(NEEDED, {}).log_slates) == ("", 0.0)
+    assert parse([*NEEDED, "--state", "state"], {}).state == str(Path("state").absolute())
+    given = parse([*NEEDED, "--log-slates", "0.1"], {"RECSYS_STATE": "rediss://:secret@host:6379/1"})
+    assert (given.state, given.log_slates) == ("rediss://:secret@host:6379/1", 0.1)
+    assert Settings.from_json(given.to_json()) == given
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://host/0", "redis://host/0"),
+        ("redis://:secret@host", "redis://:********@host"),
+        ("redis://user:se:c@r/e@t@host:1/0", "redis://user:********@host:1/0"),
+        ("redis://user@host?password=secret&db=1", "redis://user@host?password=********&db=1"),
+    ],
+)
+def test_the_password_of_a_store_is_not_printed(url: str, shown: str) -> None:
+    lines = parse([*NEEDED, "--state", url], {}).lines()
+
+    assert [line.split() for line in lines if line.startswith("state ")] == [["state", shown]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -55,6 +78,8 @@ def test_an_encoder_and_a_longest_wait_are_off_unless_given() -> None:
         ([*NEEDED, "--encoder", "unix:"], "--encoder unix: lacks the path of a socket"),
         ([*NEEDED, "--encoder", "a:0"], "--encoder must have the port that the encoder listens on, got 'a:0'"),
         ([*NEEDED, "--encoder", "50061"], "--encoder must be HOST:PORT with a port of 0 to 65535, got '50061'"),
+        ([*NEEDED, "--state", "s3://bucket"], "--state must be a folder or a URL of redis, rediss, got one of 's3'"),
+        ([*NEEDED, "--log-slates", "10%"], "--log-slates must be 0 to 1, got '10%'"),
         ([*NEEDED, "--poll-s", "nan"], "--poll-s must be 0.05 to 86400 seconds, got 'nan'"),
     ],
 )

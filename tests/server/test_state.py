@@ -139,7 +139,9 @@ def test_who_was_erased_stays_so_while_the_store_is_away(disk: Disk) -> None:
     live.asked(down, None)
 
     found = live.people([("ann", ""), ("", "phone"), ("bob", "")], None)
-    assert [one.person.erased_us for one in found] == [7_000_000, 7_000_000, None]
+    assert [one.person.erased_us for one in found] == [7_000_000, None, None]
+    assert [dict(one.person.erased_visitors) for one in found] == [{}, {"phone": 7_000_000}, {}]
+    assert [live.erased(None).has(user) for user in ("ann", "phone", "bob")] == [True, False, False]
     assert not any(one.is_whole for one in found)
     live.close()
 

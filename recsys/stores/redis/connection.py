@@ -43,7 +43,7 @@ class Server:
         self.name = f"{parts.hostname}:{parts.port or 6379}{parts.path.rstrip('/') or '/0'}"
         self._refusal = ""
         self._version = ""
-        self._rests_until = 0.0
+        self._rests_until, self._last_failure = 0.0, ""
         self._closed = False
         bare = urlunsplit(parts._replace(query=urlencode(options)))
         try:
@@ -174,12 +174,12 @@ class Server:
         if self._closed:
             raise StateUnavailable(f"{self.name}: closed")
         if time.monotonic() < self._rests_until:
-            raise StateUnavailable(f"{self.name}: did not answer a moment ago")
+            raise StateUnavailable(f"{self.name}: did not answer a moment ago: {self._last_failure}")
         try:
             yield
         except redis.RedisError as error:
             if isinstance(error, redis.ConnectionError | redis.TimeoutError):
-                self._rests_until = time.monotonic() + _REST_S
+                self._rests_until, self._last_failure = time.monotonic() + _REST_S, str(error)
             raise StateUnavailable(f"{self.name}: {error}") from error
 
 

@@ -211,17 +211,21 @@ return 1
 """
 )
 
-# Records.
+# Time and record in turn. An answer may be on its way while its user is erased.
 APPEND_SLATES = (
     _SHARED
     + """
-for _, text in ipairs(ARGV) do
+for i = 1, #ARGV, 2 do
+  local text = ARGV[i + 1]
   local user, visitor = split(text)
-  local no = redis.call('INCR', P .. 'slate_no')
-  redis.call('HSET', P .. 'slates', no, text)
-  redis.call('ZADD', P .. 'slate_order', no, no)
-  if user ~= '' or visitor ~= '' then redis.call('SADD', owner('slates:of:', user, visitor), no) end
-  if user ~= '' and visitor ~= '' then redis.call('SADD', P .. 'slates:on:' .. visitor, no) end
+  local until_us = erased(user, visitor)
+  if not until_us or tonumber(ARGV[i]) > tonumber(until_us) then
+    local no = redis.call('INCR', P .. 'slate_no')
+    redis.call('HSET', P .. 'slates', no, text)
+    redis.call('ZADD', P .. 'slate_order', no, no)
+    if user ~= '' or visitor ~= '' then redis.call('SADD', owner('slates:of:', user, visitor), no) end
+    if user ~= '' and visitor ~= '' then redis.call('SADD', P .. 'slates:on:' .. visitor, no) end
+  end
 end
 return #ARGV
 """

@@ -10,7 +10,7 @@ from threading import Thread
 from recsys.errors import StateUnavailable
 from recsys.stores.records import ShownSlate
 from recsys.stores.redis import records, scripts
-from recsys.stores.redis.connection import Server
+from recsys.stores.redis.connection import Argument, Server
 
 _MOST_WAITING = 4_096
 _MOST_A_WRITE = 256
@@ -21,14 +21,14 @@ class RedisSlateLog:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
+        self._waiting: Queue[ShownSlate | None] = Queue(_MOST_WAITING)
         self._thread = Thread(target=self._run, name="slate writer", daemon=True)
         self._thread.start()
 
     def append(self, slates: Sequence[ShownSlate]) -> None:
         with suppress(Full):
             for slate in slates:
-                self._waiting.put_nowait(records.of_slate(slate))
+                self._waiting.put_nowait(slate)
 
     def since(self, position: int, limit: int) -> tuple[list[ShownSlate], int]:
         found = self._server.read(scripts.SINCE, ("slates", "slate_order", position, limit))
@@ -41,14 +41,18 @@ class RedisSlateLog:
             self._thread.join()
 
     def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            texts = [first]
+        ending = False
+        while not ending and (first := self._waiting.get()) is not None:
+            slates = [first]
             with suppress(Empty):
-                while len(texts) < _MOST_A_WRITE:
-                    text = self._waiting.get_nowait()
-                    if text is None:
-                        self._waiting.put(None)
-                        break
-                    texts.append(text)
+                while len(slates) < _MOST_A_WRITE and not ending:
+                    slate = self._waiting.get_nowait()
+                    if slate is None:
+                        ending = True
+                    else:
+                        slates.append(slate)
+            arguments: list[Argument] = []
+            for slate in slates:
+                arguments += (slate.time_us, records.of_slate(slate))
             with suppress(StateUnavailable):
-                self._server.write(scripts.APPEND_SLATES, texts)
+                self._server.write(scripts.APPEND_SLATES, arguments)

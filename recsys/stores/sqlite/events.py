@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recsys.stores.records import EventFilter, LiveEvent, erasure_digest
+from recsys.stores.records import EventFilter, LiveEvent
 from recsys.stores.sqlite.connection import Connection, Readers, rows
+from recsys.stores.sqlite.erased import forgetter
 from recsys.stores.sqlite.group_commit import GroupCommit
 from recsys.stores.sqlite.keys import event_key, owner_key, user_key, visitor_key
 
@@ -62,8 +63,11 @@ class SqliteEventLog:
 
 
 def _append(connection: Connection, events: Sequence[LiveEvent]) -> list[bool]:
-    forgets = bool(connection.execute("SELECT EXISTS (SELECT 1 FROM erasures)").get)
-    return [not (forgets and _is_erased(connection, event)) and _is_new(connection, event) for event in events]
+    is_forgotten = forgetter(connection)
+    return [
+        not is_forgotten(event.user_id, event.visitor_id, event.time_us) and _is_new(connection, event)
+        for event in events
+    ]
 
 
 def _is_new(connection: Connection, event: LiveEvent) -> bool:
@@ -71,12 +75,6 @@ def _is_new(connection: Connection, event: LiveEvent) -> bool:
     keys = (event_key(event.event_id), owner_key(event.user_id, event.visitor_id), visitor)
     connection.execute(APPEND, keys + tuple(getattr(event, column) for column in COLUMNS))
     return connection.changes() == 1
-
-
-def _is_erased(connection: Connection, event: LiveEvent) -> bool:
-    digest = erasure_digest("user", event.user_id) if event.user_id else erasure_digest("visitor", event.visitor_id)
-    erased_us = connection.execute("SELECT erased_us FROM erasures WHERE digest = ?", (digest,)).get
-    return erased_us is not None and event.time_us <= erased_us
 
 
 def _compact(connection: Connection) -> None:

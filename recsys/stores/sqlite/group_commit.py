@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from recsys.errors import StateUnavailable
@@ -24,6 +26,8 @@ _Outcome = tuple[Any, Exception | None]
 # How long a change may take, its wait for its turn included.
 WAIT_S = 5.0
 _MOST_A_COMMIT = 256
+# However large the changes are: those that wait for the first of them, and other processes, should not for long.
+_LONGEST_COMMIT_S = 0.25
 _MOST_WAITING = 4_096
 
 
@@ -43,6 +47,8 @@ class GroupCommit:
         self._path = path
         self._waiting: Queue[_Change | None] = Queue(_MOST_WAITING)
         self._closed = False
+        # The mark of the end was read: what is still in the queue is the last.
+        self._ending = False
         self._thread = Thread(target=self._run, name="state writer", daemon=True)
         self._thread.start()
 
@@ -60,8 +66,9 @@ class GroupCommit:
             raise StateUnavailable(f"{self._path}: no commit within {WAIT_S:g} s") from error
 
     def soon(self, make: Callable[[Connection], object]) -> None:
-        """Make a change without waiting for it; it is lost where it fails."""
-        self._put(_Change(make))
+        """Make a change without waiting for it; it is lost where it fails, or where too many wait."""
+        with suppress(Full):
+            self._waiting.put_nowait(_Change(make))
 
     @property
     def n_waiting(self) -> int:
@@ -85,7 +92,7 @@ class GroupCommit:
 
     def _run(self) -> None:
         connection: Connection | None = None
-        group, rest = self._next(None)
+        group = self._next([])
         while group:
             outcomes: list[_Outcome]
             try:
@@ -99,45 +106,44 @@ class GroupCommit:
                 if connection is not None:
                     connection.close(True)
                     connection = None
-            for change, (value, failure) in zip(group, outcomes, strict=True):
+            # Those that were put off have no outcome yet.
+            for change, (value, failure) in zip(group, outcomes, strict=False):
                 if failure is None:
                     change.done.set_result(value)
                 else:
                     change.done.set_exception(failure)
-            group, rest = self._next(rest)
+            group = self._next(group[len(outcomes) :])
         if connection is not None:
             connection.close(True)
 
-    def _next(self, first: _Change | None) -> tuple[list[_Change], _Change | None]:
-        """What to commit next, nothing at the end, and what was taken from the queue but must wait for it."""
-        group: list[_Change] = []
-        change = first
-        while True:
+    def _next(self, put_off: list[_Change]) -> list[_Change]:
+        """What to commit next, what was put off before all else; nothing at the end."""
+        group = put_off
+        while len(group) < _MOST_A_COMMIT:
+            try:
+                change = self._waiting.get(block=not group and not self._ending)
+            except Empty:
+                break
             if change is None:
-                try:
-                    change = self._waiting.get(block=not group)
-                except Empty:
-                    return group, None
-                if change is None:
-                    # The mark of the end, for the next time too.
-                    self._waiting.put(None)
-                    return group, None
-            if group and (change.alone or group[0].alone or len(group) == _MOST_A_COMMIT):
-                return group, change
+                self._ending = True
+                continue
             # Whoever gave up waiting asked for nothing.
             if change.done.set_running_or_notify_cancel():
                 group.append(change)
-            change = None
+        return group
 
 
 def _commit(connection: Connection, group: Sequence[_Change]) -> list[_Outcome]:
-    """What came of each change, all that succeeded committed."""
+    """What came of the first changes, all that succeeded committed; the others must be put off."""
     if group[0].alone:
         return [(group[0].make(connection), None)]
     outcomes: list[_Outcome] = []
+    until = monotonic() + _LONGEST_COMMIT_S
     connection.execute("BEGIN IMMEDIATE")
     try:
         for change in group:
+            if change.alone or (outcomes and monotonic() > until):
+                break
             outcomes.append(_made(connection, change))
         connection.execute("COMMIT")
     except BaseException:

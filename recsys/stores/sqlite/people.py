@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from recsys.stores.records import LiveEvent, Person, Value, erasure_digest
+from recsys.stores.records import LiveEvent, Person, Value
 from recsys.stores.sqlite.connection import Connection, rows
+from recsys.stores.sqlite.erased import erased_us
 from recsys.stores.sqlite.events import OF_EVENT
 from recsys.stores.sqlite.keys import user_key, visitor_key
 
 LINKED_USER = "SELECT user_id FROM links WHERE visitor_key = ? AND visitor_id = ?"
 LINKED_VISITORS = "SELECT visitor_id FROM links WHERE user_key = ? AND user_id = ? ORDER BY visitor_id"
 PROFILE = "SELECT no, attributes FROM profiles WHERE user_key = ? AND user_id = ?"
-ERASED = "SELECT erased_us FROM erasures WHERE digest = ?"
 _NEWEST = "ORDER BY time_us DESC, event_id LIMIT ?"
 USER_EVENTS = f"SELECT {OF_EVENT} FROM events WHERE owner_key = ? AND user_id = ? {_NEWEST}"
 VISITOR_EVENTS = f"SELECT {OF_EVENT} FROM events WHERE owner_key = ? AND user_id = '' AND visitor_id = ? {_NEWEST}"
@@ -26,7 +26,6 @@ def person(connection: Connection, user_id: str, visitor_id: str, most_events: i
     user_id = user_id or linked_user(connection, visitor_id)
     visitor_ids = linked_visitors(connection, user_id) if user_id else ((visitor_id,) if visitor_id else ())
     attributes: Mapping[str, Value | None] = profile(connection, user_id)[1] or {} if user_id else {}
-    digest = erasure_digest("user", user_id) if user_id else erasure_digest("visitor", visitor_id)
     found = rows(connection, USER_EVENTS, (user_key(user_id), user_id, most_events)) if user_id else []
     for visitor in visitor_ids:
         found += rows(connection, VISITOR_EVENTS, (visitor_key(visitor), visitor, most_events))
@@ -35,7 +34,7 @@ def person(connection: Connection, user_id: str, visitor_id: str, most_events: i
         user_id=user_id,
         visitor_ids=visitor_ids,
         attributes=attributes,
-        erased_us=connection.execute(ERASED, (digest,)).get,
+        erased_us=erased_us(connection, user_id, visitor_id),
         events=tuple(events[:most_events]),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from recsys.stores.records import ShownItem, ShownSlate
 from recsys.stores.sqlite.connection import Connection, Readers, rows
+from recsys.stores.sqlite.erased import forgetter
 from recsys.stores.sqlite.group_commit import GroupCommit
 from recsys.stores.sqlite.keys import owner_key, visitor_key
 
@@ -23,10 +24,14 @@ class SqliteSlateLog:
         self._commit = commit
 
     def append(self, slates: Sequence[ShownSlate]) -> None:
-        new = [_row(slate) for slate in slates]
+        new = [(_row(slate), slate.time_us) for slate in slates]
 
         def make(connection: Connection) -> None:
-            for row in new:
+            is_forgotten = forgetter(connection)
+            for row, time_us in new:
+                # An answer may be on its way while its user is erased.
+                if is_forgotten(row[2], row[3], time_us):
+                    continue
                 connection.execute(_APPEND, row)
 
         if new:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from recsys.stores.changes import profiled
-from recsys.stores.records import Erasure, Person, ProfileChange, Receipt, Value, erasure_digest
+from recsys.stores.records import Erasure, Person, ProfileChange, Receipt, Value
 from recsys.stores.sqlite import people
 from recsys.stores.sqlite.connection import Connection, Readers, rows
+from recsys.stores.sqlite.erased import erased_us
 from recsys.stores.sqlite.erasing import erase, scrub
 from recsys.stores.sqlite.group_commit import GroupCommit
 from recsys.stores.sqlite.keys import user_key, visitor_key
@@ -111,9 +112,7 @@ def _set(connection: Connection, change: ProfileChange, existing: Collection[str
 
 def _exists(connection: Connection, user_id: str, existing: Collection[str]) -> bool:
     """Whether the snapshot has the user, and they were not erased since."""
-    if user_id not in existing:
-        return False
-    return connection.execute(people.ERASED, (erasure_digest("user", user_id),)).get is None
+    return user_id in existing and erased_us(connection, user_id, "") is None
 
 
 def _unlink(connection: Connection, visitor_id: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 from recsys.errors import InputError, StateUnavailable
 from recsys.stores.opening import open_state
 from recsys.stores.records import LiveEvent
-from recsys.stores.sqlite import events, items, people
+from recsys.stores.sqlite import erased, events, items, people
 from recsys.stores.sqlite.connection import BUSY_S, Connection, loses_commits, opened, prepare, rows
 from recsys.stores.sqlite.group_commit import GroupCommit
 from recsys.stores.sqlite.schema import MIGRATIONS
@@ -110,7 +110,7 @@ READ_FOR_ANSWERS = [
     people.LINKED_USER,
     people.LINKED_VISITORS,
     people.PROFILE,
-    people.ERASED,
+    erased.ERASED,
     people.USER_EVENTS,
     people.VISITOR_EVENTS,
     people.USER_COUNT,
