@@ -51,6 +51,15 @@ class ChangedFilters(Filters):
             return cls(before._base, changes)
         return cls(Filters(_with_missing(base.columns, new)), changes)
 
+    def restocked(self, changes: Changes) -> ChangedFilters:
+        """Under ``changes`` that differ from those of this in price and stock alone: its other columns stay."""
+        filters = ChangedFilters(self._base, changes)
+        rows = self.__dict__.get("_rows")
+        if rows is not None:
+            now: dict[str, Column] = {"price": Numbers(changes.prices), "in_stock": Booleans(changes.in_stock)}
+            filters.__dict__["_rows"] = Columns(len(changes), {**rows.by_name, **now}, rows.searched)
+        return filters
+
     def check(self, text: str) -> None:
         """As ``Filters``."""
         self._base.check(text)

@@ -90,7 +90,9 @@ class Basis:
 
         What stock and price have no part in is shared with it: this costs copies of two columns.
         """
+        filters = before.snapshot.filters
         assert before.changes is not None
+        assert isinstance(filters, ChangedFilters)
         changes = before.changes.restocked(self.snapshot, items)
         context = before.snapshot.model.context
         old = context.catalogue
@@ -104,7 +106,7 @@ class Basis:
             before.snapshot,
             model=replace(before.snapshot.model, context=context),
             pipeline=replace(before.snapshot.pipeline, context=context),
-            filters=ChangedFilters.over(self.snapshot.filters, changes, before.snapshot.filters),
+            filters=filters.restocked(changes),
         )
         return Overlay(snapshot, before.waiting, changes)
 

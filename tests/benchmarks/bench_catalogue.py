@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.bench_catalogue [n_items] [n_changes]
 
-Vectors are narrow, so that building the shop takes seconds: the overlay never reads them.
+Processor time rather than waiting time, so that other work on the machine shows less. Vectors are narrow, so that
+building the shop takes seconds: the overlay never reads them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -144,12 +145,12 @@ def vectors_of(items: list[LiveItem]) -> dict[str, Any]:
 
 
 def median_ms(run: Callable[[], object], times: int = 15) -> float:
-    """Median milliseconds of a call."""
+    """Median milliseconds of processor time of a call."""
     took = []
     for _ in range(times):
-        started = perf_counter()
+        started = process_time()
         run()
-        took.append(perf_counter() - started)
+        took.append(process_time() - started)
     return round(float(np.median(took)) * 1e3, 2)
 
 
@@ -162,9 +163,9 @@ def measured(n_items: int, n_changes: int) -> dict[str, float]:
     """All figures."""
     items, vectors = changes(n_items, n_changes)
     snapshot, before = BASE.snapshot, peak_mb()
-    started = perf_counter()
+    started = process_time()
     first = BASE.over(items, vectors)
-    first_ms = (perf_counter() - started) * 1e3
+    first_ms = (process_time() - started) * 1e3
     now = first.snapshot
     one = LiveItem("item-00000007", {"stock": 0}, n_changes + 1)
 
@@ -186,9 +187,9 @@ def measured(n_items: int, n_changes: int) -> dict[str, float]:
         "search_overlaid_ms": median_ms(lambda: now.relevant("green kettle", None, now.catalogue.in_stock)),
         "filter_first_ms": median_ms(lambda: BASE.over(items[:1], {}).snapshot.filters.mask("price < 5"), 3),
     }
-    started = perf_counter()
+    started = process_time()
     now.filters.mask('attributes.colour = "red"')
-    figures["filter_overlaid_first_ms"] = round((perf_counter() - started) * 1e3, 2)
+    figures["filter_overlaid_first_ms"] = round((process_time() - started) * 1e3, 2)
     figures["more_mb_peak"] = round(peak_mb() - before, 1)
     return figures
 
