@@ -91,6 +91,11 @@ bench-training: setup  ## other objectives, labels and ways to stop beside ours;
 	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/objectives.py --data $(DEMO)/data \
 		--until 2017-12-04T05:00Z --cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}"
 
+bench-replay: setup  ## what four weeks of live events and new items are worth; writes bench/replay.json
+	@$(BIN)/recsys-index dataset complete-journey --out $(DEMO)/data
+	@$(BIN)/python tests/benchmarks/bench_replay.py --data $(DEMO)/data --work $(DEMO)/replay \
+		--cache "$${RECSYS_CACHE:-$(DEMO)/embeddings}" --json bench/replay.json
+
 bench-swap: setup  ## 20 callers for a minute while snapshots change; writes bench/swap.json
 	@$(BIN)/python tests/benchmarks/bench_swap.py $(DEMO)/snapshots --json bench/swap.json
 
