@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from index.state_tables import PAGE, VISITOR, event_pages
+from index.state_tables import PAGE, event_pages
+from recsys.asker import VISITOR
 from recsys.stores.event_ids import event_type_spelled
 from recsys.stores.protocols import State
 from recsys.stores.records import LiveEvent, ShownSlate

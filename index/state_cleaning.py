@@ -20,7 +20,8 @@ from index.event_cleaning import (
 )
 from index.state_merge import StateReport, in_tables
 from index.state_overlay import with_changed_items, with_changed_profiles
-from index.state_tables import US, VISITOR, StateTables
+from index.state_tables import US, StateTables
+from recsys.asker import VISITOR
 
 
 @dataclass(frozen=True, slots=True)

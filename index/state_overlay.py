@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from index.settings import ITEM_COLUMNS
+from recsys.overlay.labels import spelled
 from recsys.stores.records import LiveItem, Value
 
 _ATTRIBUTE = "attributes."
@@ -105,8 +106,7 @@ def _item_fields(item: LiveItem) -> dict[str, Any]:
             cells[name] = _text(value)
     if not cells.keys().isdisjoint(("stock", "in_stock")):
         # What the table says of either is older. A count, where there is one, says more than yes or no.
-        stock, in_stock = cells.get("stock"), cells.get("in_stock")
-        cells |= {"stock": stock, "in_stock": in_stock if stock is None else stock > 0}
+        cells |= {"stock": cells.get("stock"), "in_stock": item.is_sold(True)}
     return cells
 
 
@@ -120,9 +120,5 @@ def _number(value: Value | None, *, least: float) -> float | None:
 
 def _text(value: Value | None) -> str | None:
     """As cells of a table are read: whole numbers without ``.0``, blank is unknown."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 2.0**63:
-        value = str(int(value))
-    text = "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+    text = spelled(value)
     return text if text.strip() else None

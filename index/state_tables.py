@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from recsys.asker import VISITOR
 from recsys.stores.protocols import State
 from recsys.stores.records import LiveEvent, LiveItem, Value, erasure_digest
 
 # Events are asked for in pages: as objects they are ten times as large as in a frame.
 PAGE = 10_000
-VISITOR = "v:"
 US = 1_000_000
 _EVENTS: Mapping[str, Any] = {
     "user_id": pl.String,

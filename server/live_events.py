@@ -1,20 +1,16 @@
-"""Events between the wire and the stores: what they mean, and the id of those that bring none."""
+"""Events between the wire and the stores: what they mean."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 from protos.recommender.v1.event_pb2 import Event
 from recsys.errors import InvalidRequest, Violation
 from recsys.recent import SECOND_US
+from recsys.stores.event_ids import derived_event_id
 from recsys.stores.records import LiveEvent
 from server.rules import WRITTEN_EVENT, of_event
-
-# Of ids that the server derived: no caller's id is taken for one by chance.
-DERIVED = "sha256:"
 
 
 def live_event(name: str, event: Event, *, now_us: int, request_id_of: Callable[[str], str | None]) -> LiveEvent:
@@ -50,13 +46,7 @@ def live_event(name: str, event: Event, *, now_us: int, request_id_of: Callable[
         value=event.value if event.HasField("value") else None,
         request_id=request_id or "",
     )
-    return kept if kept.event_id else replace(kept, event_id=derived_id(kept))
-
-
-def derived_id(event: LiveEvent) -> str:
-    """An id that is the same whenever the same content is written, whoever writes it."""
-    content = json.dumps(astuple(replace(event, event_id="")), ensure_ascii=False)
-    return DERIVED + hashlib.sha256(content.encode()).hexdigest()
+    return kept if kept.event_id else replace(kept, event_id=derived_event_id(kept))
 
 
 def _microseconds(event: Event) -> int:

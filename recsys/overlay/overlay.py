@@ -142,7 +142,8 @@ class Basis:
             in_stock=numbers(old.in_stock, changes.in_stock),
             created_at=numbers(old.created_at, changes.created_at),
             codes=codes,
-            gone=changes.gone,
+            # What a rebuild was told is gone stays so, unless it was changed since.
+            gone=frozen(np.union1d(np.setdiff1d(old.gone, changes.numbers), changes.gone), np.int32),
         )
 
     def _newcomers(self, changes: Changes, catalogue: Catalogue) -> Newcomers:

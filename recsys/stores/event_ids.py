@@ -8,6 +8,7 @@ import struct
 
 from recsys.stores.records import LiveEvent
 
+# No caller's id is taken for one of ours by chance.
 DERIVED = "sha256:"
 
 

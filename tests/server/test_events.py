@@ -13,16 +13,17 @@ from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
+from index.event_rows import event_of
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.event_service_pb2 import PurgeEventsRequest, WriteEventsRequest
 from protos.recommender.v1.event_service_pb2_grpc import EventServiceStub
 from protos.recommender.v1.user_service_pb2 import DeleteUserRequest
 from protos.recommender.v1.user_service_pb2_grpc import UserServiceStub
+from recsys.stores.event_ids import DERIVED
 from recsys.stores.opening import open_state
 from server.attribution import Attributions
 from server.clock import wall_time
-from server.live_events import DERIVED
 from server.sealing import keys_of
 
 from .stateful import Shop, Shops, bought, viewed
@@ -95,6 +96,16 @@ def test_what_is_written_again_is_a_duplicate_by_its_id_or_else_by_its_content(s
     assert events[0].event_id == "e1"
     assert all(event.event_id.startswith(DERIVED) for event in events[1:])
     assert events[1].time_us == LAST_EVENT_AT * 1_000_000 + 5
+
+
+def test_an_event_of_a_stream_and_of_a_client_have_one_id(shop: Shops) -> None:
+    """Prices travel in single precision, and in files they do not."""
+    running = shop()
+    row = {"user_id": "a", "item_id": "1-i57", "event_type": "add-to-cart", "timestamp": LAST_EVENT_AT + 0.25}
+    numbers = {"quantity": 3, "price": 0.1, "value": 0.7}
+    sent = Timestamp(seconds=LAST_EVENT_AT, nanos=250_000_000)
+    running.write(bought(user_id="a", event_type="add-to-cart", timestamp=sent, **numbers))
+    assert kept(running)[0].event_id == event_of({**row, **numbers}, now_us=LAST_EVENT_AT * 1_000_000).event_id
 
 
 def test_a_day_ahead_is_counted_from_the_wall_clock_whatever_answers_take_for_now(shop: Shops) -> None:

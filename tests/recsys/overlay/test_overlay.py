@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recsys.arrays import frozen
 from recsys.ask import Ask, resolve
 from recsys.errors import FilterError, NotFound
 from recsys.features.assemble import assemble
@@ -206,6 +207,18 @@ def test_deleted_items_are_in_no_answer_and_named_as_missing() -> None:
     assert resolved.query.context_items.tolist() == [1]
     with pytest.raises(NotFound):
         resolve(Ask(at=NOW, serving_config="similar", context_item_ids=("i00",)), now)
+
+
+def test_what_a_rebuild_was_told_is_gone_comes_back_by_a_change_of_its_own() -> None:
+    shop = built(things())
+    catalogue = replace(shop.catalogue, gone=frozen([0, 1], np.int32))
+    context = replace(shop.model.context, catalogue=catalogue)
+    base = replace(shop, model=replace(shop.model, context=context), pipeline=replace(shop.pipeline, context=context))
+    everything = Ask(at=NOW, limit=200, include_out_of_stock=True)
+    assert not {"i00", "i01"} & set(base.answer(everything))
+    now = Basis(base).over([live(things()[1], 3), LiveItem("i05", {"price": 2.0}, 4)], {}).snapshot
+    assert "i00" not in now.answer(everything)
+    assert {"i01", "i05"} <= set(now.answer(everything))
 
 
 @pytest.mark.parametrize(
