@@ -69,7 +69,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """placements: a row a place of a list: request_id, item_id, user_id (null: of nobody known), time_us, position
-    (from 1), serving_config, variant, sources (list), clicked, converted.
+    (from 1), serving_config, variant, exploration (explored or ranked), sources (list), clicked, converted.
 
     n_slates: of which n_joined have an event · n_events: of click and target types, of which n_without follow from no
     answer, n_unknown from one that was not logged, and n_elsewhere concern an item that was not in its list.
@@ -122,11 +122,13 @@ class Feedback:
         )
 
     def lines(self, by: str) -> list[Line]:
-        """Parts of the placements by ``serving_config``, ``position``, ``source`` or ``variant``.
+        """Parts of the placements by one of ``PARTS``.
 
         A place counts for every source that proposed its item. Positions in order, all else the most shown first;
-        lists outside experiments are in no variant.
+        lists outside experiments are in no variant, and where nothing was explored there is nothing to hold beside it.
         """
+        if by == "exploration" and not (self.placements["exploration"] == EXPLORED).any():
+            return []
         column = "sources" if by == "source" else by
         rows = self.placements.select(pl.col(column).alias("name"), "clicked", "converted")
         rows = rows.explode("name") if by == "source" else rows
@@ -157,7 +159,8 @@ class Feedback:
         return {**counts, "all": self.total().to_json(), "by": parts}
 
 
-PARTS = ("serving_config", "position", "source", "variant")
+EXPLORED = "explored"
+PARTS = ("serving_config", "position", "source", "variant", "exploration")
 
 
 def acted_on(state: State, advance: Callable[[int], None] = lambda _: None) -> pl.DataFrame:
@@ -202,6 +205,7 @@ def _slate_frame(slates: Sequence[ShownSlate], links: Mapping[str, str]) -> pl.D
             position,
             slate.serving_config,
             f"{slate.experiment}: {slate.variant}" if slate.experiment else "",
+            EXPLORED if item.is_exploration else "ranked",
             list(item.sources),
         )
         for slate in slates
@@ -215,6 +219,7 @@ def _slate_frame(slates: Sequence[ShownSlate], links: Mapping[str, str]) -> pl.D
         "position": pl.Int32,
         "serving_config": pl.String,
         "variant": pl.String,
+        "exploration": pl.String,
         "sources": pl.List(pl.String),
     }
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 # What the screen shows of positions and sources; the file has all.
 _MOST_LINES = 20
-_TITLES = {"serving_config": "serving config", "position": "position", "source": "source", "variant": "experiment"}
+_TITLES = {"serving_config": "serving config", "variant": "experiment"}
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,7 +74,7 @@ def _feedback(arguments: argparse.Namespace) -> int:
     console = Console(width=None if os.isatty(1) else 160, highlight=False)
     for by in PARTS:
         if lines := feedback.lines(by):
-            console.print(_table(_TITLES[by], lines[:_MOST_LINES]))
+            console.print(_table(_TITLES.get(by, by), lines[:_MOST_LINES]))
             if len(lines) > _MOST_LINES:
                 console.print(f"and {len(lines) - _MOST_LINES:,} more; --json FILE has all")
     for sentence in _sentences(feedback):
@@ -96,7 +96,7 @@ def _types(text: str, name: str) -> list[str]:
 def _sentences(feedback: Feedback) -> list[str]:
     total = feedback.total()
     if not total.n_shown:
-        return ["no list was logged: servers log lists when they are told to, and events bring attribution tokens back"]
+        return ["no list was logged: recsys-server --log-slates SHARE logs them"]
     return [
         f"{feedback.n_slates:,} lists with {total.n_shown:,} items: {total.n_clicked:,} clicked "
         f"({_rate(total.click_through)}), {total.n_converted:,} converted ({_rate(total.conversion)})",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,17 @@ def test_events_count_for_the_place_they_follow_from(full: State) -> None:
     }
     assert lines(feedback, "source") == {"als": (7, 2, 1), "popular": (3, 0, 0)}
     assert lines(feedback, "variant") == {"x: B": (2, 1, 0)}
+    assert lines(feedback, "exploration") == {}
     total = feedback.total()
     assert (total.n_shown, total.n_clicked, total.n_converted) == (7, 2, 1)
+
+
+def test_what_was_explored_is_held_beside_what_was_ranked(state: State) -> None:
+    items = (ShownItem("a", ("als",)), ShownItem("n", ("fresh",), is_exploration=True, propensity=0.1))
+    state.slates.append([replace(shown("r1"), items=items)])
+    state.events.append([did(1, "view", "n", "r1")])
+    feedback = Feedback.read(settled(state, 1))
+    assert lines(feedback, "exploration") == {"explored": (1, 1, 0), "ranked": (1, 0, 0)}
 
 
 def test_what_could_not_be_joined_is_counted(full: State) -> None:

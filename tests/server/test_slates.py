@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from index.feedback import Feedback
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from recsys.errors import StateUnavailable
@@ -18,7 +19,7 @@ from server.slates import MOST_WAITING, SlateLog
 from server.state import LiveState
 
 from .paged import AT, ids
-from .stateful import Shop, Shops
+from .stateful import Shop, Shops, bought, viewed
 from .tiny_shop import publish_tiny
 
 SLATE = ShownSlate("r", 5, "ann", "", "home", "v", (ShownItem("tea"),))
@@ -50,6 +51,23 @@ def test_an_answer_is_kept_as_it_was_shown(shop: Shops, tmp_path: Path) -> None:
     assert len(slate.features_digest) == 64
     assert slates[second.request_id].first_position == 6
     assert slates[second.request_id].features_digest != slate.features_digest
+
+
+def test_events_with_the_token_of_a_kept_answer_are_reported_at_their_place(shop: Shops) -> None:
+    running = shop(log_slates=1.0)
+    first = running.recommend(user_id="user-03", page_size=5)
+    second = running.recommend(page_token=first.next_page_token, page_size=3)
+    token = {"user_id": "user-03", "attribution_token": second.attribution_token}
+    clicked = second.results[1].item_id
+    running.write(viewed(clicked, **token), bought(clicked, **token), viewed("1-i57", user_id="user-03"))
+    running.stop()
+
+    state = open_state(str(running.state))
+    feedback = Feedback.read(state)
+    state.close()
+    taken = [line for line in feedback.lines("position") if line.n_clicked or line.n_converted]
+    assert [(line.name, line.n_shown, line.n_clicked, line.n_converted) for line in taken] == [("7", 1, 1, 1)]
+    assert (feedback.n_slates, feedback.n_joined, feedback.n_without, feedback.n_unknown) == (2, 1, 1, 0)
 
 
 def test_each_answer_of_a_batch_is_kept_under_an_id_of_its_own(shop: Shops) -> None:
