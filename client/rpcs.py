@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from client.calls import Rpc, checked
+from protos.recommender.v1 import catalog_service_pb2 as catalog
 from protos.recommender.v1 import event_service_pb2 as event
+from protos.recommender.v1 import item_pb2 as item
 from protos.recommender.v1 import recommendation_service_pb2 as recommendation
 from protos.recommender.v1 import snapshot_service_pb2 as snapshot
 from protos.recommender.v1 import user_service_pb2 as user
 
+_CATALOG = "recommender.v1.CatalogService"
 _EVENT = "recommender.v1.EventService"
 _RECOMMENDATION = "recommender.v1.RecommendationService"
 _SNAPSHOT = "recommender.v1.SnapshotService"
@@ -41,6 +44,10 @@ class Rpcs:
     activate_snapshot = Rpc(_SNAPSHOT, "ActivateSnapshot", _Activate, snapshot.ActivateSnapshotResponse)
     list_serving_configs = Rpc(_SNAPSHOT, "ListServingConfigs", _Configs, snapshot.ListServingConfigsResponse)
     list_user_ids = Rpc(_SNAPSHOT, "ListUserIds", snapshot.ListUserIdsRequest, snapshot.ListUserIdsResponse)
+    upsert_items = Rpc(_CATALOG, "UpsertItems", catalog.UpsertItemsRequest, catalog.UpsertItemsResponse)
+    get_item = Rpc(_CATALOG, "GetItem", catalog.GetItemRequest, item.Item)
+    set_inventory = Rpc(_CATALOG, "SetInventory", catalog.SetInventoryRequest, catalog.SetInventoryResponse)
+    delete_items = Rpc(_CATALOG, "DeleteItems", catalog.DeleteItemsRequest, catalog.DeleteItemsResponse)
     check_health = Rpc("grpc.health.v1.Health", "Check", HealthCheckRequest, HealthCheckResponse)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from index.rebuild_command import instant
+from index.state_option import add_state, state_tables
 
 SCHEMA = 1
 
@@ -22,6 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write every number here")
     parser.add_argument("--until", metavar="ISO", type=instant, help="use only events before this time")
+    add_state(parser, "live state to merge with the tables, as rebuild --state does")
     parser.set_defaults(func=_analyze)
 
 
@@ -39,7 +41,8 @@ def _analyze(arguments: argparse.Namespace) -> int:
     from index.progress import Stages
 
     with Stages() as stages:
-        dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages)
+        state = state_tables(arguments, stages)
+        dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages, state=state)
         with stages.stage("analyse") as step:
             analysis = analyse(dataset, end=end)
             step.advance(analysis.sizes.n_events)

@@ -223,6 +223,7 @@ def catalogue_of(dataset: Dataset) -> Catalogue:
         in_stock=frozen(items.in_stock, np.bool_),
         created_at=frozen(items.created_at, np.int64),
         codes={name: frozen(column.codes, np.int32) for name, column in items.codes.items()},
+        gone=items.gone,
     )
 
 

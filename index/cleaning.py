@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
 
-from index.cells import BAD_ID, LONGEST_ID, number, seconds, text
+from index.cells import number
 from index.cleaning_report import CleaningReport, Rejections
 from index.entity_cleaning import clean_items, clean_users
-from index.formats import MALFORMED
+from index.event_cleaning import (
+    AFTER_UNTIL,
+    CODES,
+    ERASED,
+    IS_ERASED,
+    KEPT,
+    KEPT_COLUMNS,
+    SEARCH,
+    outcomes,
+    typed_events,
+    with_duplicates,
+)
 from index.settings import Settings
+from index.state_cleaning import live_events, overlaid
+from index.state_tables import StateTables
 from index.tables import Tables
 from recsys.errors import InputError
 
 DAY_S = 86_400
-
-KEPT, SEARCH, AFTER_UNTIL = 0, 1, 2
-# In the order they are checked; a row counts under the first that applies. Codes follow the three above.
-REASONS = (
-    "malformed_row",
-    "missing_user_id",
-    "missing_item_id",
-    "id_too_long",
-    "bad_id",
-    "missing_event_type",
-    "bad_time",
-    "far_future",
-    "bad_number",
-    "negative_price",
-    "negative_quantity",
-    "duplicate",
-)
-_NUMBERS = ("quantity", "price", "value")
-_CODES = {reason: code for code, reason in enumerate(REASONS, start=AFTER_UNTIL + 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,36 +36,56 @@ class Clean:
     """Cleaned tables.
 
     events: user_id, item_id text, event_type categorical (in this project's spelling), time int64 epoch seconds,
-    quantity, price, value float32 (null unknown), rows in file order · items, users: see ``entity_cleaning``.
+    quantity, price, value float32 (null unknown), rows in file order, those of the state after them · items, users: see
+    ``entity_cleaning`` · deleted: ids of items that events may name and no list may show.
     """
 
     events: pl.DataFrame
     items: pl.DataFrame | None
     users: pl.DataFrame | None
     report: CleaningReport
+    deleted: frozenset[str] = frozenset()
 
 
-def clean(tables: Tables, settings: Settings, *, now: int, until: int | None = None) -> Clean:
+def clean(
+    tables: Tables, settings: Settings, *, now: int, until: int | None = None, state: StateTables | None = None
+) -> Clean:
     """Keep what can be used and count the rest.
 
     now: epoch seconds, for events from the future · until: events at or after it are set aside before anything else is
-    looked at, so that nothing from then can matter. Raises InputError when too large a share is rejected or nothing is
-    left. Peak memory about 120 bytes an event above the tables.
+    looked at, so that nothing from then can matter · state: is merged with the tables; its events keep the same rules,
+    but however many break them, that is no reason to refuse. Raises InputError when too large a share is rejected or
+    nothing is left. Peak memory about 120 bytes an event above the tables.
     """
-    typed = _typed(tables.events)
+    typed = typed_events(tables.events)
     hint = _milliseconds_hint(tables.events, typed["time"])
     items_table, users_table = tables.items, tables.users
+    n_linked = 0
+    if state is not None:
+        erased = pl.DataFrame({"time": typed["time"], "until": state.erased_ids(typed["user_id"])})
+        linked = state.linked(typed["user_id"])
+        n_linked = int((linked != typed["user_id"]).sum())
+        typed = typed.with_columns(
+            linked, erased.select((pl.col("time") <= pl.col("until")).fill_null(False).alias(IS_ERASED)).to_series()
+        )
     # From here on the raw events are of no use, and they are the largest thing in memory.
     del tables
-    outcome = _outcomes(typed, now=now, until=until, tolerance_s=settings.cleaning.future_tolerance_days * DAY_S)
-    outcome = _mark_duplicates(typed, outcome)
-    events = typed.select("user_id", "item_id", "event_type", "time", *_NUMBERS).filter(outcome == KEPT)
-    rejections = Rejections.of(outcome, _CODES)
-    n_after_until = int((outcome == AFTER_UNTIL).sum())
+    tolerance_s = settings.cleaning.future_tolerance_days * DAY_S
+    outcome = outcomes(typed, now=now, until=until, tolerance_s=tolerance_s)
+    outcome = with_duplicates(typed, outcome)
+    events = typed.select(KEPT_COLUMNS).filter(outcome == KEPT)
+    live = None
+    if state is not None:
+        known = typed.filter(outcome <= SEARCH)
+        live = live_events(state, known, now=now, until=until, tolerance_s=tolerance_s)
+        live = replace(live, report=replace(live.report, n_linked=live.report.n_linked + n_linked))
+        events = pl.concat([events, live.events])
+    rejections = Rejections.of(outcome, CODES)
+    n_after_until, n_erased = (int((outcome == code).sum()) for code in (AFTER_UNTIL, ERASED))
     if not events.height and until is not None and n_after_until:
         # Said first: the few unreadable rows, all that is left of the table, would hide the cause.
         raise InputError(f"no event before {_iso(until)} is left of {typed.height:,} rows{_because(rejections)}{hint}")
-    _refuse_too_many(rejections, typed.height - n_after_until, "events", settings, hint=hint)
+    _refuse_too_many(rejections, typed.height - n_after_until - n_erased, "events", settings, hint=hint)
     if not events.height:
         raise InputError(f"no event is left after cleaning {typed.height:,} rows{_because(rejections)}{hint}")
     items = users = None
@@ -82,10 +96,12 @@ def clean(tables: Tables, settings: Settings, *, now: int, until: int | None = N
     if users_table is not None:
         users, users_report = clean_users(users_table)
         _refuse_too_many(users_report.rejections, users_report.n_read, "users", settings)
+    if live is not None and state is not None:
+        items, users, live = overlaid(items, users, state, live, named=set(events["item_id"].unique().to_list()))
     n_unknown = 0 if items is None else events.height - int(events["item_id"].is_in(items["item_id"].implode()).sum())
     report = CleaningReport(
         n_read=typed.height,
-        n_kept=events.height,
+        n_kept=int((outcome == KEPT).sum()),
         rejected=rejections.counts,
         examples=rejections.examples,
         n_unknown_items=n_unknown,
@@ -95,79 +111,11 @@ def clean(tables: Tables, settings: Settings, *, now: int, until: int | None = N
         last_at=int(str(events["time"].max())),
         items=items_report,
         users=users_report,
+        n_erased=n_erased,
+        state=None if live is None else live.report,
     )
-    return Clean(events, items, users, report)
-
-
-def _typed(events: pl.DataFrame) -> pl.DataFrame:
-    """Events with typed cells; numbers the file lacks are null. Computed in blocks: temporaries stay small."""
-    has = events.schema
-    spelled = text("event_type", has["event_type"])
-    columns = [
-        pl.col("user_id"),
-        pl.col("item_id"),
-        spelled.str.strip_chars().str.to_lowercase().str.replace_all(r"[ -]", "_").cast(pl.Categorical),
-        seconds("timestamp", has["timestamp"]).alias("time"),
-        *((number(name, has[name]) if name in has else pl.lit(None).alias(name)).cast(pl.Float32) for name in _NUMBERS),
-        *(text(name, has[name]) for name in ("event_id", "session_id", "query") if name in has),
-        pl.col(MALFORMED) if MALFORMED in has else pl.lit(False).alias(MALFORMED),
-    ]
-    return events.lazy().select(columns).collect(engine="streaming")
-
-
-def _outcomes(typed: pl.DataFrame, *, now: int, until: int | None, tolerance_s: float) -> pl.Series:
-    """uint8 (n,): what becomes of each row, duplicates aside."""
-    user, item, kind, time = (pl.col(name) for name in ("user_id", "item_id", "event_type", "time"))
-    is_search = (kind == "search").fill_null(False)
-    checks: list[tuple[int, pl.Expr]] = [
-        (_CODES["malformed_row"], pl.col(MALFORMED)),
-        (AFTER_UNTIL, time >= until if until is not None else pl.lit(False)),
-        (_CODES["missing_user_id"], user.is_null()),
-        (_CODES["missing_item_id"], item.is_null() & ~is_search),
-        (_CODES["id_too_long"], _either(user.str.len_chars() > LONGEST_ID, item.str.len_chars() > LONGEST_ID)),
-        (_CODES["bad_id"], _either(user.str.contains(BAD_ID), item.str.contains(BAD_ID))),
-        (_CODES["missing_event_type"], kind.is_null()),
-        (_CODES["bad_time"], time.is_null()),
-        (_CODES["far_future"], time > now + int(tolerance_s)),
-        (_CODES["bad_number"], pl.any_horizontal(pl.col(name).is_infinite() for name in _NUMBERS)),
-        (_CODES["negative_price"], pl.col("price") < 0),
-        (_CODES["negative_quantity"], pl.col("quantity") < 0),
-        (SEARCH, item.is_null()),
-    ]
-    # From the last check to the first, so that the first that applies has the last word.
-    outcome: pl.Expr = pl.lit(KEPT, dtype=pl.UInt8)
-    for code, applies in reversed(checks):
-        outcome = pl.when(applies.fill_null(False)).then(pl.lit(code, dtype=pl.UInt8)).otherwise(outcome)
-    return typed.lazy().select(outcome.alias("outcome")).collect(engine="streaming").to_series()
-
-
-def _either(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    return a.fill_null(False) | b.fill_null(False)
-
-
-def _mark_duplicates(typed: pl.DataFrame, outcome: pl.Series) -> pl.Series:
-    """``outcome`` with the second and later copies of an event marked; the first in file order stays.
-
-    Two rows are one event when they share their event_id, or, having none, everything that identifies them.
-    """
-    rows = typed.lazy().with_row_index("row").filter(outcome <= SEARCH)
-    told = [name for name in ("session_id", "query") if name in typed.columns]
-    whole = ["user_id", "item_id", "event_type", "time", *told]
-    if "event_id" in typed.columns:
-        named = rows.filter(pl.col("event_id").is_not_null())
-        copies = _copies(named, ["event_id"])
-        copies = pl.concat([copies, _copies(rows.filter(pl.col("event_id").is_null()), whole)])
-    else:
-        copies = _copies(rows, whole)
-    return outcome.scatter(copies, _CODES["duplicate"]) if copies.len() else outcome
-
-
-def _copies(rows: pl.LazyFrame, key: list[str]) -> pl.Series:
-    """Row numbers of repeated keys but the first of each."""
-    # Hashes weed out nearly all rows in 8 bytes each; only rows whose hash occurs twice are compared in full.
-    hashed = rows.select("row", *key, hash=pl.struct(key).hash())
-    suspects = hashed.filter(pl.col("hash").is_duplicated()).collect()
-    return suspects.filter(~pl.struct(key).is_first_distinct()).get_column("row")
+    deleted = () if state is None else (one.item_id for one in state.items if one.is_deleted)
+    return Clean(events, items, users, report, frozenset(deleted))
 
 
 def _refuse_too_many(rejections: Rejections, n_rows: int, table: str, settings: Settings, *, hint: str = "") -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from index.state_merge import StateReport
+
 N_EXAMPLES = 3
 
 
@@ -43,11 +45,12 @@ class TableReport:
 
 @dataclass(frozen=True, slots=True)
 class CleaningReport:
-    """Rows of events: n_kept + all rejected + n_searches + n_after_until = n_read.
+    """Rows of events in the tables: n_kept + all rejected + n_searches + n_after_until + n_erased = n_read.
 
     examples: the first row numbers of each reason (the first row of the table is 1, a CSV's header is not counted) ·
     n_unknown_items: kept events whose item the items table lacks · n_searches: searches without an item, no
-    interactions · first_at, last_at: epoch seconds of the kept events · items, users: None without such a table.
+    interactions · n_erased: of users whom the state remembers as erased · first_at, last_at: epoch seconds of the kept
+    events, the state's among them · items, users: None without such a table · state: None without one.
     """
 
     n_read: int
@@ -61,6 +64,8 @@ class CleaningReport:
     last_at: int
     items: TableReport | None = None
     users: TableReport | None = None
+    n_erased: int = 0
+    state: StateReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the snapshot's report."""
@@ -71,6 +76,8 @@ class CleaningReport:
         out = [f"events: {self.n_kept:,} of {self.n_read:,} rows kept{_rejected(self.rejected, self.examples)}"]
         if self.n_after_until:
             out.append(f"events: {self.n_after_until:,} rows lie after the chosen end and are set aside")
+        if self.n_erased:
+            out.append(f"events: {self.n_erased:,} rows of erased users are left out")
         if self.n_searches:
             out.append(f"events: {self.n_searches:,} searches without an item are no interactions")
         if self.n_unknown_items:
@@ -82,7 +89,7 @@ class CleaningReport:
                 if table.mended:
                     mended = ", ".join(f"{reason} {count:,}" for reason, count in table.mended.items())
                     out.append(f"{name}: cells set to unknown: {mended}")
-        return out
+        return out if self.state is None else [*out, *self.state.lines()]
 
 
 def _rejected(counts: Mapping[str, int], examples: Mapping[str, list[int]]) -> str:

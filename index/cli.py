@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from index import analyze_command, evaluate_command, rebuild_command, snapshot_commands
+from index import analyze_command, evaluate_command, ingest_command, rebuild_command, report_command, snapshot_commands
 from index.datasets import command as dataset_command
 from recsys.errors import GateFailed, InputError, RecsysError
 
@@ -41,10 +41,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="recsys-index",
         description="Turn events, items and users into a published snapshot, and look after snapshots.",
-        epilog="Exit codes: 0 done, 2 bad input or usage, 3 a gate refused the snapshot, 130 interrupted.",
+        epilog="Exit codes: 0 done, 2 bad input or usage, 3 a gate refused the snapshot or verify found whom it "
+        "should not, 130 interrupted.",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (dataset_command, analyze_command, rebuild_command, evaluate_command, snapshot_commands):
+    for module in (
+        dataset_command,
+        analyze_command,
+        rebuild_command,
+        evaluate_command,
+        ingest_command,
+        report_command,
+        snapshot_commands,
+    ):
         module.register(subparsers)
     return parser
 

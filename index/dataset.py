@@ -17,6 +17,7 @@ from index.defaults import Choice, work_out_defaults
 from index.item_attributes import attributes_of
 from index.items import Codes, Items, numbers_of
 from index.settings import FILE_NAME, Settings
+from index.state_tables import StateTables
 from index.tables import read_tables
 from index.user_profiles import Profiles
 from recsys.arrays import Float32, Int64, frozen
@@ -67,16 +68,24 @@ class Dataset:
         return replace(self, interactions=self.interactions.weighing_others(factor), settings=settings)
 
 
-def load(folder: Path, settings_path: Path | None = None, *, now: int, until: int | None = None) -> Dataset:
+def load(
+    folder: Path,
+    settings_path: Path | None = None,
+    *,
+    now: int,
+    until: int | None = None,
+    state: StateTables | None = None,
+) -> Dataset:
     """The data of ``folder``; ``settings_path`` None = the recsys.toml beside the tables, if there is one.
 
-    now, until: epoch seconds; events at or after ``until`` are left out altogether. Raises InputError in one sentence.
+    now, until: epoch seconds; events at or after ``until`` are left out altogether · state: merged with the tables.
+    Raises InputError in one sentence.
     """
     if settings_path is None and (folder / FILE_NAME).exists():
         settings_path = folder / FILE_NAME
     settings = Settings() if settings_path is None else Settings.read(settings_path)
     # The raw tables are handed over, not held: they are the largest thing in memory until cleaning is done.
-    return number(clean(read_tables(folder, settings), settings, now=now, until=until), settings)
+    return number(clean(read_tables(folder, settings), settings, now=now, until=until, state=state), settings)
 
 
 def number(cleaned: Clean, settings: Settings) -> Dataset:
@@ -91,6 +100,7 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
         items_listed,
         text_columns=settings.text.columns or (),
         attributes=settings.features.codes or (),
+        deleted=cleaned.deleted,
     )
     attributes, unfiltered = attributes_of(cleaned.items, items_listed)
     interactions, rows = _interactions(cleaned.events, user_ids, item_ids, settings)

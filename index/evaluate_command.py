@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.rebuild_command import add_fresh, cache_folder, instant, stage_cache
+from index.state_option import add_state, state_tables
 from recsys.decay import DAY_S
 from recsys.errors import InputError
 
 if TYPE_CHECKING:
     from index.figures import Evaluation, Scores
     from index.progress import Stages
+    from index.state_tables import StateTables
 
 # The length of a window when there are several and none is given; one window goes on to the last event.
 _WINDOW_DAYS = 28
@@ -52,6 +54,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=cache_folder(),
         help="where embeddings and rows of windows are kept (%(default)s)",
     )
+    add_state(parser, "live state to merge with the tables, before the split and after it, as rebuild --state does")
     add_fresh(parser)
     parser.add_argument(
         "--ablate",
@@ -77,7 +80,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from index.reporting import metrics_table
 
     with Stages() as stages:
-        windows = _windows(arguments, stages)
+        windows = _windows(arguments, stages, state_tables(arguments, stages))
         with stages.stage("draw intervals"):
             evaluation = Evaluation.of(windows)
         _write(evaluation, arguments)
@@ -92,14 +95,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _windows(arguments: argparse.Namespace, stages: Stages) -> list[Scores]:
+def _windows(arguments: argparse.Namespace, stages: Stages, state: StateTables | None) -> list[Scores]:
     """The scores of each window, newest first; older ones that have nothing to fit on or to score are left out."""
     horizon = arguments.horizon_days if arguments.windows == 1 else arguments.horizon_days or _WINDOW_DAYS
     found: list[Scores] = []
     for position in range(arguments.windows):
         start = arguments.split_at - position * (horizon or 0) * DAY_S
         try:
-            found.append(_window(arguments, stages, start, None if horizon is None else start + horizon * DAY_S))
+            end = None if horizon is None else start + horizon * DAY_S
+            found.append(_window(arguments, stages, state, start=start, end=end))
         except InputError as error:
             if not found:
                 raise
@@ -108,7 +112,9 @@ def _windows(arguments: argparse.Namespace, stages: Stages) -> list[Scores]:
     return found
 
 
-def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int | None) -> Scores:
+def _window(
+    arguments: argparse.Namespace, stages: Stages, state: StateTables | None, *, start: int, end: int | None
+) -> Scores:
     from index.alternatives import Alternatives, Lists
     from index.build import build
     from index.builder import Builder
@@ -116,9 +122,9 @@ def _window(arguments: argparse.Namespace, stages: Stages, start: int, end: int 
     from index.evaluation import evaluate
     from index.loading import load_for
 
-    dataset, _ = load_for(arguments.data, arguments.config, until=start, stages=stages)
+    dataset, _ = load_for(arguments.data, arguments.config, until=start, stages=stages, state=state)
     with stages.stage("read the truth"):
-        cut = Cut.read(arguments.data, dataset, start=start, end=end)
+        cut = Cut.read(arguments.data, dataset, start=start, end=end, state=state)
     kept = stage_cache(arguments, stages.print)
     # No selection of an earlier rebuild: what is evaluated is what the past of this split alone would choose.
     built = build(Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept), end=start)

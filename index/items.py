@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -37,7 +37,7 @@ class Items:
     titles: the id where there is none · texts: what is embedded, "" when nothing is known · categories: whole path with
     " > " or "" · brands: "" unknown · prices (n,) float32 as listed, NaN else · in_stock (n,) bool, True when unknown ·
     created_at (n,) int64 epoch seconds, 0 unknown · codes: family -> ``Codes``: category_1, category_2, … (prefixes of
-    the path), brand, attribute columns.
+    the path), brand, attribute columns · gone int32: numbers of what was deleted and only histories know.
     """
 
     titles: list[str]
@@ -48,6 +48,7 @@ class Items:
     in_stock: Bool
     created_at: Int64
     codes: Mapping[str, Codes]
+    gone: Int32 = field(default_factory=lambda: frozen([], np.int32))
 
     def __len__(self) -> int:
         return len(self.titles)
@@ -60,6 +61,7 @@ class Items:
         *,
         text_columns: Sequence[str],
         attributes: Sequence[str],
+        deleted: Collection[str] = (),
     ) -> Items:
         """The columns of ``item_ids`` from cleaned items (None: no such table)."""
         known = table if table is not None else pl.DataFrame({"item_id": []}, schema={"item_id": pl.String})
@@ -73,6 +75,7 @@ class Items:
         brands = _one_line(_column(rows, "brand", pl.String()))
         prices = _column(rows, "price", pl.Float64())
         in_stock = _column(rows, "in_stock", pl.Boolean()).fill_null(_column(rows, "stock", pl.Float64()) > 0)
+        gone = ids["item_id"].is_in(list(deleted))
         codes = {prefix.name: Codes.of(prefix) for prefix in category_prefixes(path)}
         if brands.null_count() < brands.len():
             codes["brand"] = Codes.of(brands)
@@ -86,6 +89,7 @@ class Items:
             in_stock=frozen(in_stock.fill_null(True).to_numpy(), np.bool_),
             created_at=frozen(_column(rows, "created_at", pl.Int64()).fill_null(0).to_numpy(), np.int64),
             codes=codes,
+            gone=frozen(gone.arg_true().to_numpy(), np.int32),
         )
 
 

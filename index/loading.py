@@ -7,12 +7,15 @@ from pathlib import Path
 
 from index.dataset import Dataset, load
 from index.progress import Stages
+from index.state_tables import StateTables
 
 
-def load_for(folder: Path, config: Path | None, *, until: int | None, stages: Stages) -> tuple[Dataset, int]:
+def load_for(
+    folder: Path, config: Path | None, *, until: int | None, stages: Stages, state: StateTables | None = None
+) -> tuple[Dataset, int]:
     """The dataset and the end of its time (``until``, else a second after the last event), everything printed."""
     with stages.stage("read and clean") as step:
-        dataset = load(folder, config, now=int(time.time()), until=until)
+        dataset = load(folder, config, now=int(time.time()), until=until, state=state)
         step.advance(dataset.report.n_read)
     for line in (*dataset.report.lines(), *dataset.choices):
         stages.print(str(line))

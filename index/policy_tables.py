@@ -10,10 +10,12 @@ from recsys.errors import FilterError, InputError
 from recsys.filters.grammar import parse
 from recsys.filters.kept import Filters
 from recsys.policy_settings import (
+    LARGEST_SHARE,
     MOST_PROMOTIONS,
     POLICIES,
     SCREEN,
     CapSettings,
+    ExplorationSettings,
     FreshnessSettings,
     Promotion,
     check_order,
@@ -38,6 +40,12 @@ def freshness(value: Any, name: str) -> FreshnessSettings:
     """``{ weight, half_life_days }``, the second one optional."""
     readers = {"weight": number(0.0), "half_life_days": number(0.0)}
     return _made(FreshnessSettings, value, name, readers, needed=("weight",))
+
+
+def exploration(value: Any, name: str) -> ExplorationSettings:
+    """``{ share, max_age_days }``, the second one optional."""
+    readers = {"share": number(0.0, LARGEST_SHARE), "max_age_days": number(0.0)}
+    return _made(ExplorationSettings, value, name, readers, needed=("share",))
 
 
 def caps(value: Any, name: str) -> CapSettings:

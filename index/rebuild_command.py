@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from index.state_option import add_state, state_tables
 from recsys.errors import GateFailed, InputError, RecsysError, SnapshotCorrupt, SnapshotError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="compare fusions and weigh sources again, even where the data have not drifted since that was done",
     )
+    add_state(parser, "live state to merge with the tables: events, items, profiles, links, erasures")
     add_fresh(parser)
     parser.set_defaults(func=_rebuild)
 
@@ -132,7 +134,9 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     with Stages() as stages, ExitStack() as staged:
         kept = stage_cache(arguments, stages.print)
         # Read first: tables that cannot be used must not leave so much as an empty snapshot folder behind.
-        dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages)
+        state = state_tables(arguments, stages)
+        dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages, state=state)
+        del state
         folder = staged.enter_context(store.staging())
         facts = facts_of(dataset.interactions, len(dataset.user_ids), len(dataset.item_ids))
         budget = Budget.of(arguments.tune_minutes / 2, arguments.cache, facts)

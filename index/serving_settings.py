@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from index.policy_tables import caps, filter_text, freshness, order, promotions
+from index.policy_tables import caps, exploration, filter_text, freshness, order, promotions
 from index.toml_values import Reader, number, one_of, section, text, whole
 from recsys.errors import InputError
 from recsys.pipeline import NEWCOMERS
-from recsys.policy_settings import POLICIES, CapSettings, FreshnessSettings, Promotion
+from recsys.policy_settings import POLICIES, CapSettings, ExplorationSettings, FreshnessSettings, Promotion
 from recsys.serving import Depth, Scope, ServingConfig, built_in
 
 BASES: tuple[str, ...] = tuple(built_in())
@@ -32,7 +32,7 @@ class ServingSettings:
     """What a declared serving config changes of ``base``, a built-in one; None = as there.
 
     sources: hits by source, and no others are asked · scope: what may be shown at all, ``any``, ``new`` or ``owned`` ·
-    diversity, spread and relevance in log-odds, policies, freshness, caps, promotions and filter as in
+    diversity, spread and relevance in log-odds, policies, freshness, caps, promotions, filter and exploration as in
     ``ServingConfig``.
     """
 
@@ -49,6 +49,7 @@ class ServingSettings:
     promotions: tuple[Promotion, ...] | None = None
     relevance: float | None = None
     filter: str | None = None
+    exploration: ExplorationSettings | None = None
 
     def on(self, name: str, base: ServingConfig) -> ServingConfig:
         """The serving config ``name`` on ``base`` as validation weighted it: what is not said follows the data."""
@@ -63,6 +64,7 @@ class ServingSettings:
             "caps": self.caps,
             "promotions": self.promotions,
             "filter": self.filter,
+            "exploration": self.exploration,
             "scope": None if self.scope is None else Scope(self.scope),
         }
         changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
@@ -139,4 +141,5 @@ _READERS: Mapping[str, Reader] = {
     "caps": caps,
     "promotions": promotions,
     "filter": filter_text,
+    "exploration": exploration,
 }

@@ -14,12 +14,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from index.absence import Absence
 from index.choices_told import choices_told
+from index.progress import Stages
 from recsys.errors import InputError, NoSnapshot, RecsysError, SnapshotCorrupt
 from recsys.snapshot.canonical import parsed
+from recsys.snapshot.files import SnapshotReader
+from recsys.snapshot.manifest import MANIFEST, SIGNATURE, Manifest
 from recsys.snapshot.signature import SigningKey, VerifyKey, key_text, signature_fields, signing_key, verify_key
 from recsys.snapshot.store import SnapshotStore
 
+TRACE_FOUND = 3
 _SNAPSHOTS = "RECSYS_SNAPSHOTS"
 _SIGNING_KEY = "RECSYS_SIGNING_KEY"
 _VERIFY_KEY = "RECSYS_VERIFY_KEY"
@@ -54,6 +59,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "check every file of a snapshot, and its signature when there is a key; show what was chosen for it, and why",
     )
     verify.add_argument("version", metavar="VERSION", nargs="?", help="the current one when left out")
+    verify.add_argument(
+        "--absent",
+        metavar="USER|@FILE",
+        help="also look for every trace of a user, or of all users in a file, one id a line; exit 3 where there is one",
+    )
     publish = _add(subparsers, "publish", _publish, "verify a snapshot and make it current")
     publish.add_argument("version", metavar="VERSION")
     _add(subparsers, "rollback", _rollback, "make the snapshot current that was before")
@@ -134,9 +144,51 @@ def _verify(args: argparse.Namespace) -> int:
         return 2
     manifest = store.manifest(version)
     print(f"{version}: verified {len(manifest.files)} files")
+    if args.absent is not None:
+        return _absent(SnapshotReader(Path(args.snapshots) / version), manifest, args.absent)
     for line in choices_told(manifest):
         print(line)
     return 0
+
+
+def _absent(reader: SnapshotReader, manifest: Manifest, wanted: str) -> int:
+    """0 when no file of the snapshot has a trace of the wanted users, else 3."""
+    signature = [SIGNATURE] if (reader.folder / SIGNATURE).exists() else []
+    user_ids = _user_ids(wanted)
+    with Stages() as stages:
+        absence = Absence(reader, [*manifest.files, MANIFEST, *signature])
+        with stages.stage("look for users", total=len(manifest.files) + 1 + len(signature)) as step:
+            looked = absence.of(user_ids, step.advance)
+    present = [one for one in looked if one.places]
+    for one in present:
+        print(f"{reader.version}: user {one.user_id!r} is present: {', '.join(one.places)}")
+    n_absent = len(looked) - len(present)
+    if len(looked) == 1 and n_absent:
+        print(f"{reader.version}: no trace of user {looked[0].user_id!r}")
+    elif n_absent:
+        print(f"{reader.version}: no trace of {n_absent:,} of {len(looked):,} users")
+    print(absence.scope())
+    if narrow := sum(not one.as_bytes for one in looked):
+        print(
+            f"{narrow:,} of the ids are short, mere numbers or items' ids too: looked for where users are kept, not as "
+            "bytes, which would stand anywhere"
+        )
+    return TRACE_FOUND if present else 0
+
+
+def _user_ids(wanted: str) -> list[str]:
+    """The users that ``--absent`` names. InputError when there are none."""
+    if not wanted.startswith("@"):
+        lines = [wanted]
+    else:
+        try:
+            lines = Path(wanted[1:]).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{wanted[1:]} is not UTF-8 text") from error
+    user_ids = list(dict.fromkeys(line for line in lines if line.strip()))
+    if not user_ids:
+        raise InputError(f"--absent {wanted} names no user")
+    return user_ids
 
 
 def _publish(args: argparse.Namespace) -> int:

@@ -61,6 +61,7 @@ class Keys:
                 *(part for text in texts for part in (text.blob, text.offsets)),
                 catalogue.prices,
                 catalogue.in_stock,
+                catalogue.gone,
                 catalogue.created_at,
                 *catalogue.codes.values(),
                 profiles.values,

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.arrays import Bool, Float32, Int32, frozen
 from recsys.asker import People
 from recsys.catalogue import Catalogue
+from recsys.draws import Draws
 from recsys.errors import InvalidRequest, NotFound, Violation
-from recsys.filters.kept import Filters
-from recsys.ids import IdMap
+from recsys.filters.kept import Filters, bits_at
+from recsys.policies.pool import POOL
 from recsys.policies.relevance import SPAN
-from recsys.policy_settings import PROMOTIONS
+from recsys.policy_settings import EXPLORATION, PROMOTIONS
 from recsys.query import Hits, PolicyStep, Query, narrowed
 from recsys.recent import RecentEvent
 from recsys.serving import Scope, ServingConfig
@@ -84,6 +86,7 @@ class Known(Protocol):
     @property
     def last_event_at(self) -> int: ...
     def relevant(self, text: str, vector: Float32 | None, allowed: Bool) -> Hits: ...
+    def new_items(self, allowed: Bool, at: int, max_age_days: float) -> Int32: ...
 
 
 def resolve(ask: Ask, known: Known) -> Resolved:
@@ -105,8 +108,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} takes no query: ask one that does")])
     asker = known.people.asker(ask.person or Person(ask.user_id), ask.recent, at=ask.at, is_now=ask.is_now)
     recent, history = asker.recent, asker.recent.history
-    exclude, unknown_excluded = _numbers(known.catalogue.items, ask.exclude_item_ids)
-    context, unknown_context = _numbers(known.catalogue.items, ask.context_item_ids)
+    exclude, unknown_excluded = _numbers(known.catalogue, ask.exclude_item_ids)
+    context, unknown_context = _numbers(known.catalogue, ask.context_item_ids)
     if config.needs_context and not ask.context_item_ids:
         rule = f"serving config {config.name!r} needs at least one context item, got none"
         raise InvalidRequest([Violation("context_item_ids", rule)])
@@ -114,6 +117,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise NotFound("item", unknown_context[0])
     owned = history.owned
     rules = _Rules(np.ones(len(known.catalogue), bool), ask.account)
+    if len(known.catalogue.gone):
+        rules.remove("deleted", known.catalogue.gone)
     if not ask.include_out_of_stock:
         rules.keep("stock", known.catalogue.in_stock)
     if len(exclude):
@@ -153,6 +158,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     limit = ask.limit or config.page_size
     limit = min(limit, MOST_DIVIDED) if ask.divide_scores else limit
     promotions = config.promotions if PROMOTIONS in config.policies else ()
+    promoted = tuple(known.filters.bits(promotion.filter) for promotion in promotions)
     query = Query(
         user_id=ask.user_id,
         user=asker.user,
@@ -166,11 +172,12 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         keep_features=ask.divide_scores,
         filtered=filtered,
         filling=filling,
-        promoted=tuple(known.filters.bits(promotion.filter) for promotion in promotions),
+        promoted=promoted,
         account=limit if ask.account else 0,
         relevant=relevant,
         profile=asker.profile,
         selves=asker.selves,
+        draws=_draws(ask, config, allowed, promoted, known) if EXPLORATION in config.active else None,
     )
     if ask.at <= known.last_event_at:
         warnings.append(
@@ -180,12 +187,30 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     return Resolved(query, missing_ids, tuple(warnings), tuple(rules.told))
 
 
-def _numbers(items: IdMap, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
-    """Known numbers, and the ids that are not known; an id that comes twice counts once."""
+def _draws(
+    ask: Ask, config: ServingConfig, allowed: Bool, promoted: tuple[NDArray[np.uint8], ...], known: Known
+) -> Draws | None:
+    """What chance gives which places: new items that are ``allowed`` and that no promotion has places for.
+
+    The same to the same question, page by page. The snapshot has no part in it: golden questions are asked before it
+    has a name, and what comes meanwhile should not stir the rest of a list.
+    """
+    if config.exploration is None:
+        return None
+    items = known.new_items(allowed, ask.at, config.exploration.max_age_days)
+    for bits in promoted:
+        items = items[~bits_at(bits, items)]
+    question = (ask.user_id, ask.at, config.name, ask.context_item_ids, ask.text)
+    return Draws.of(question, items, share=config.exploration.share, n_places=POOL)
+
+
+def _numbers(catalogue: Catalogue, ids: tuple[str, ...]) -> tuple[Int32, tuple[str, ...]]:
+    """Known numbers, and the ids that are not known, or not any more; an id that comes twice counts once."""
     if not ids:
         return frozen([], np.int32), ()
     ids = tuple(dict.fromkeys(ids))
-    numbers = items.numbers(ids)
+    numbers = catalogue.items.numbers(ids)
+    numbers[np.isin(numbers, catalogue.gone)] = -1
     return numbers[numbers >= 0], tuple(ids[i] for i in np.flatnonzero(numbers < 0))
 
 

@@ -16,6 +16,8 @@ from recsys.text_vectors import TextVectors
 
 # A cross of two code families is only worth a feature family while its groups still hold a few items.
 MOST_FAMILIES = 9
+# Between the two names of a crossed family.
+CROSS = " x "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,36 @@ class Context:
     ) -> Context:
         """Derive families and shares; both are cheap (milliseconds for 100,000 items) and never stored."""
         families = code_families(catalogue.codes)
-        users = np.expm1(statistics.column("users_12w"))
-        shares = {name: _share(codes, users, 1.0) for name, codes in families.items()}
-        first = statistics.column("first_rate_8w")
-        floor = float(first.max(initial=0.0)) / 100
-        first_shares = {name: _share(codes, first, floor) for name, codes in families.items()}
+        takers = Takers.of(statistics)
+        shares = {name: takers.shares(codes) for name, codes in families.items()}
+        first_shares = {name: takers.first_shares(codes) for name, codes in families.items()}
         return cls(catalogue, statistics, families, shares, first_shares, profiles, factors, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Takers:
+    """users (n_items,) in the last 12 weeks · first (n_items,): rate of those new to it in the last 8."""
+
+    users: Float32
+    first: Float32
+
+    @classmethod
+    def of(cls, statistics: ItemStatistics) -> Takers:
+        """Of all items."""
+        return cls(np.expm1(statistics.column("users_12w")), statistics.column("first_rate_8w"))
+
+    def with_newcomers(self, n: int) -> Takers:
+        """With ``n`` more items that nobody took."""
+        nobody = np.zeros(n, np.float32)
+        return Takers(np.concatenate([self.users, nobody]), np.concatenate([self.first, nobody]))
+
+    def shares(self, codes: Int32) -> Float32:
+        """(n_items,) each item's share of the users of its group."""
+        return _share(codes, self.users, 1.0)
+
+    def first_shares(self, codes: Int32) -> Float32:
+        """(n_items,) each item's share of those who are new to its group's items."""
+        return _share(codes, self.first, float(self.first.max(initial=0.0)) / 100)
 
 
 def code_families(codes: Mapping[str, Int32]) -> dict[str, Int32]:
@@ -71,7 +97,7 @@ def code_families(codes: Mapping[str, Int32]) -> dict[str, Int32]:
         for name in [name for name in families if name not in levels]:
             if len(families) >= MOST_FAMILIES:
                 break
-            families[f"{deepest} x {name}"] = _cross(families[deepest], families[name])
+            families[f"{deepest}{CROSS}{name}"] = _cross(families[deepest], families[name])
     return dict(list(families.items())[:MOST_FAMILIES])
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,6 +42,12 @@ def words_of(text: str) -> list[str]:
     return list(dict.fromkeys(words))
 
 
+@lru_cache(maxsize=65_536)
+def _remembered(text: str) -> tuple[str, ...]:
+    """``words_of`` a text that is indexed again and again, whenever another one comes beside it."""
+    return tuple(words_of(text))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WordIndex:
     """BM25 over the distinct texts of n items. Robertson, Zaragoza, "The Probabilistic Relevance Framework", 2009.
@@ -57,19 +64,31 @@ class WordIndex:
     worths: Float32
     text_of: Int32
 
+    @property
+    def n_texts(self) -> int:
+        """How many distinct texts there are."""
+        return 1 + int(self.text_of.max(initial=-1))
+
     @classmethod
-    def of(cls, texts: Sequence[str]) -> WordIndex:
-        """The index of ``texts``, one an item, "" where nothing is known."""
+    def of(cls, texts: Sequence[str], *, beside: WordIndex | None = None) -> WordIndex:
+        """The index of ``texts``, one an item, "" where nothing is known.
+
+        beside: another one whose hits stand beside those of this: rarity and length are judged as if it held both.
+        """
         rows: dict[str, int] = {}
         text_of = [rows.setdefault(text, len(rows)) if text else -1 for text in texts]
-        said = [words_of(text) for text in rows]
+        said = [words_of(text) if beside is None else _remembered(text) for text in rows]
         words = IdMap.of({word for some in said for word in some})
         lengths = np.array([len(some) for some in said], np.int64)
         word = words.numbers([word for some in said for word in some])
         text = np.repeat(np.arange(len(rows)), lengths)
-        n_with = np.bincount(word, minlength=len(words))
-        rarity = np.log1p((len(rows) - n_with + 0.5) / (n_with + 0.5))
-        relative = lengths / max(float(lengths.mean()) if len(rows) else 0.0, 1.0)
+        n_with, n_texts = np.bincount(word, minlength=len(words)), len(rows)
+        n_words = int(lengths.sum())
+        if beside is not None:
+            n_with = n_with + beside.n_with(words.ids(range(len(words))))
+            n_texts, n_words = n_texts + beside.n_texts, n_words + len(beside.texts)
+        rarity = np.log1p((n_texts - n_with + 0.5) / (n_with + 0.5))
+        relative = lengths / max(n_words / n_texts if n_texts else 0.0, 1.0)
         worth = rarity[word] * (SATURATION + 1) / (1 + SATURATION * (1 - LENGTH + LENGTH * relative[text]))
         order = np.lexsort((text, word))
         return cls(
@@ -80,6 +99,12 @@ class WordIndex:
             frozen(text_of, np.int32),
         )
 
+    def n_with(self, words: Sequence[str]) -> Int64:
+        """(m,) how many texts say each of ``words`` (m,)."""
+        numbers = self.words.numbers(words).astype(np.int64)
+        counts: Int64 = np.where(numbers >= 0, self.starts[numbers + 1] - self.starts[numbers], 0)
+        return counts
+
     def search(self, text: str, k: int, allowed: Bool) -> Hits:
         """The ``k`` items that say most of the words of ``text``, within ``allowed`` (n,); none that says no word."""
         known = self.words.numbers(words_of(text))
@@ -88,8 +113,7 @@ class WordIndex:
             return EMPTY_HITS
         places, _ = ranges(self.starts[known], self.starts[known + 1])
         # One place more than there are texts: that of the items without one, whose text is -1.
-        n_texts = 1 + int(self.text_of.max(initial=-1))
-        scores = np.bincount(self.texts[places], weights=self.worths[places], minlength=n_texts + 1)
+        scores = np.bincount(self.texts[places], weights=self.worths[places], minlength=self.n_texts + 1)
         items = np.flatnonzero(allowed & (scores > 0)[self.text_of]).astype(np.int32)
         return Hits.best_first(items, scores[self.text_of[items]].astype(np.float32), k)
 

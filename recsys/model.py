@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Float64
+from recsys.arrays import Bool, Float32, Float64, Int32
 from recsys.ask import Ask, resolve
 from recsys.asker import People
 from recsys.catalogue import Catalogue
@@ -22,6 +22,7 @@ from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.lexical import WordIndex
 from recsys.pipeline import Pipeline
+from recsys.policies.freshness import new_items
 from recsys.profiles import Profiles
 from recsys.query import Hits, Query, Recommendation, Slate
 from recsys.ranker import Forest, Ranker
@@ -208,6 +209,10 @@ class Snapshot:
     def relevant(self, text: str, vector: Float32 | None, allowed: Bool) -> Hits:
         """The items of ``allowed`` (n_items,) that are about ``text``, best first; ``vector`` as in ``Ask``."""
         return relevant(self.words, self.model.content, text, vector, allowed)
+
+    def new_items(self, allowed: Bool, at: int, max_age_days: float) -> Int32:
+        """The items of ``allowed`` (n_items,) that are at most so old at ``at`` (epoch seconds); numbers ascending."""
+        return new_items(allowed, self.model.context, at, max_age_days)
 
     def recommend(self, ask: Ask) -> Recommendation:
         """The answer to ``ask``, in numbers."""

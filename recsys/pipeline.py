@@ -15,14 +15,13 @@ from recsys.context import Context
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.features.groups import GROUPS, groups_of
 from recsys.fusion import FOREST, RECIPROCAL_RANK, Fusion
-from recsys.policies.chain import applied, steps_of
+from recsys.policies.chain import NOTHING_SELECTED, Selected, applied, steps_of
 from recsys.policies.pool import POOL
 from recsys.policies.screens import SCREEN
 from recsys.query import (
     EMPTY_HITS,
     Candidates,
     Hits,
-    PolicyStep,
     Provenance,
     Query,
     Recommendation,
@@ -32,6 +31,7 @@ from recsys.query import (
 )
 from recsys.ranker import Additive, Ranker, RankFusion
 from recsys.serving import Depth, Scope
+from recsys.sources.drawn import with_drawn
 from recsys.sources.promoted import Offer, offered
 from recsys.sources.protocol import Source
 from recsys.sources.relevance import RELEVANCE, relevance_of, terms
@@ -100,7 +100,8 @@ class Pipeline:
             ranked = np.lexsort((found.items, -own, offer.blocks))
             before_policies = perf_counter()
             trained = is_ranked and self._fusion(names[position]).in_log_odds
-            best, promotions, steps = self._after_policies(query, offer, own, ranked, trained=trained)
+            best, selected = self._after_policies(query, offer, own, ranked, trained=trained)
+            promotions, explored, propensities = selected.of_places(len(best))
             stages = (
                 Stage("retrieve", len(found), (after_retrieval - start) / len(queries)),
                 Stage("features", len(found) if is_ranked else 0, (after_features - after_retrieval) / len(queries)),
@@ -119,34 +120,37 @@ class Pipeline:
                 shown,
                 skipped_sources=skipped,
                 is_ranked=is_ranked,
-                policies=steps,
+                policies=selected.steps,
                 promotions=promotions,
+                explored=explored,
+                propensities=propensities,
             )
             answers.append(account)
         return answers
 
     def _offer(self, query: Query, found: Candidates) -> Offer:
-        """``found`` and, where the serving config has promotions, what they may bring in."""
+        """``found`` and what promotions and exploration of the serving config may bring in."""
         blocks = _blocks(query, found)
-        if not query.promoted:
-            return Offer(found, blocks, np.zeros(0, np.bool_))
-        return offered(query, found, blocks, self.sources.get(FILLING), POOL // SCREEN)
+        offer = Offer(found, blocks, np.zeros(len(found), np.bool_))
+        if query.promoted:
+            offer = offered(query, found, blocks, self.sources.get(FILLING), POOL // SCREEN)
+        return offer if query.draws is None else with_drawn(offer, query.draws)
 
     def _after_policies(
         self, query: Query, offer: Offer, scores: Float64, ranked: Int64, *, trained: bool
-    ) -> tuple[Int64, tuple[str, ...], tuple[PolicyStep, ...]]:
-        """The rows to show, best first, by row the promotion that brought it, and the account of the policies.
+    ) -> tuple[Int64, Selected]:
+        """The rows to show, best first, and the account of the policies, row by row.
 
         First the ``POOL`` best of ``ranked`` as the policies left them, then the others. Only what was proposed is for
         the policies: what fills a list must not change how it begins.
         """
         steps = steps_of(query.config, trained=trained)
         if not steps:
-            return ranked[: query.limit], (), ()
+            return ranked[: query.limit], NOTHING_SELECTED
         listed = ranked[: len(ranked) - offer.n_only]
         pool = listed[: min(POOL, int((offer.blocks == 0).sum()))]
         rest = ranked[len(pool) :]
-        spare = rest[offer.promotable[rest]] if query.promoted else rest[:0]
+        spare = rest[offer.spare[rest]]
         rows = np.concatenate([pool, spare])
         slate = Slate(frozen(offer.candidates.items[rows], np.int32), frozen(scores[rows], np.float32))
         found = applied(steps, query, slate, self.context, n_spare=len(spare))
@@ -154,9 +158,7 @@ class Pipeline:
         if len(spare):
             behind = behind[~np.isin(offer.candidates.items[behind], offer.candidates.items[first])]
         best = np.concatenate([first, behind])[: query.limit]
-        names = [found.promoted.get(position, "") for position in found.positions.tolist()] if found.promoted else []
-        promotions = tuple([*names, *[""] * len(best)][: len(best)]) if names else ()
-        return best, promotions, found.steps
+        return best, found
 
     def retrieve(self, query: Query) -> tuple[Candidates, tuple[str, ...]]:
         """The union of the sources' hits, and the names of sources that failed."""

@@ -10,11 +10,14 @@ from typing import Any
 # Who looks at a screen of ten items sees all of them.
 SCREEN = 10
 FRESHNESS, SPREAD, DIVERSITY, CAPS, PROMOTIONS = "freshness", "spread", "diversity", "caps", "promotions"
-# The first three weigh what an item is worth, the last two give places to what was weighed: whoever comes last has the
-# last word, and a place that is sold is not taken back.
-POLICIES = (FRESHNESS, SPREAD, DIVERSITY, CAPS, PROMOTIONS)
+EXPLORATION = "exploration"
+# The first three weigh what an item is worth, the next two give places to what was weighed: whoever comes last has the
+# last word, and a place that is sold is not taken back. What moved behind exploration would belie its propensities.
+POLICIES = (FRESHNESS, SPREAD, DIVERSITY, CAPS, PROMOTIONS, EXPLORATION)
 WEIGHING = frozenset({FRESHNESS, SPREAD, DIVERSITY})
 MOST_PROMOTIONS = 16
+# What is shown by chance is the smaller part of a list.
+LARGEST_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,25 @@ class FreshnessSettings:
     def from_json(cls, values: Mapping[str, Any]) -> FreshnessSettings:
         """The freshness whose fields are ``values``."""
         return cls(float(values["weight"]), float(values["half_life_days"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ExplorationSettings:
+    """share: the probability with which a place goes to a new item, 0 to ``LARGEST_SHARE`` · max_age_days: how old an
+    item may be and still is new. ValueError when out of range.
+    """
+
+    share: float
+    max_age_days: float = 28.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.share <= LARGEST_SHARE and 0 < self.max_age_days < math.inf):
+            raise ValueError(f"exploration must have a share from 0 to {LARGEST_SHARE} and an age above 0 days, finite")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ExplorationSettings:
+        """The exploration whose fields are ``values``."""
+        return cls(float(values["share"]), float(values["max_age_days"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +137,8 @@ def check_order(names: Sequence[str]) -> None:
                 f"policies has {name} too late: freshness, spread and diversity come before caps and promotions"
             )
         placing = placing or name not in WEIGHING
+    if EXPLORATION in names[:-1]:
+        raise ValueError("policies has exploration too early: it comes last")
 
 
 def check_promotions(promotions: Sequence[Promotion]) -> None:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Bool, Float32, Int32, Int64, frozen
+from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
+from recsys.draws import Draws
 from recsys.serving import Scope, ServingConfig
 
 T = TypeVar("T")
@@ -82,7 +83,8 @@ class Query:
     bit · account: of how many first places the answer tells what policies moved, 0 = it does not · relevant: what the
     text of a search is about, best first, and all that ``allowed`` leaves; None where no text was asked · profile: in
     place of the one that the snapshot has of ``user``, None: it is that one · selves: numbers of all that is the asker
-    in the snapshot, ``user`` and linked visitors, or who was erased, whom nothing may be concluded from.
+    in the snapshot, ``user`` and linked visitors, or who was erased, whom nothing may be concluded from · draws: what
+    chance gives which places, None where it gives none.
     """
 
     user_id: str
@@ -102,6 +104,7 @@ class Query:
     relevant: Hits | None = None
     profile: Profile | None = None
     selves: tuple[int, ...] = ()
+    draws: Draws | None = None
     remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:
@@ -215,7 +218,8 @@ class Recommendation:
     features (N, F): what the ranker saw of each item of the slate; None unless the query wanted it and it was ranked ·
     skipped_sources: those there was no time to ask · is_ranked: False where there was no time for features and ranker ·
     policies: what each moved, if the query wanted it · promotions (N,): what brought each item there, "" its own merit;
-    () for none at all.
+    () for none at all · explored, propensities (N,): whether chance brought it, and how likely it was there given those
+    before it; None where nothing is left to chance.
     """
 
     slate: Slate
@@ -228,6 +232,8 @@ class Recommendation:
     is_ranked: bool = True
     policies: tuple[PolicyStep, ...] = ()
     promotions: tuple[str, ...] = ()
+    explored: Bool | None = None
+    propensities: Float64 | None = None
 
     def without(self, items: Sequence[int], *, limit: int) -> Recommendation:
         """The same with only the first ``limit`` rows of those that are none of ``items``."""
@@ -239,6 +245,8 @@ class Recommendation:
             provenance=Provenance(provenance.names, provenance.scores[rows], provenance.ranks[rows]),
             features=None if self.features is None else self.features[rows],
             promotions=tuple(self.promotions[row] for row in rows.tolist()) if self.promotions else (),
+            explored=None if self.explored is None else self.explored[rows],
+            propensities=None if self.propensities is None else self.propensities[rows],
         )
 
 

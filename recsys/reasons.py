@@ -102,6 +102,8 @@ def reasons(
                 found.setdefault(reason.code, reason)
             if len(found) == MOST_REASONS:
                 break
+        if not found and recommendation.explored is not None and recommendation.explored[row]:
+            found["FRESH"] = Reason("FRESH", place=speaking.place(item))
         out.append(tuple(found.values()) or (Reason("CANDIDATE"),))
     return out
 
@@ -146,7 +148,7 @@ class _Speaking:
     def _popular(self, source: str, item: int, score: float) -> Reason | None:
         statistics = self.context.statistics.values[item]
         if source == "fresh" and self._is_new(item):
-            return Reason("FRESH", place=self.context.catalogue.categories[item].rpartition(" > ")[2])
+            return Reason("FRESH", place=self.place(item))
         if not statistics[USERS_4W] > 0:
             return None
         if score < self._upper_part(source):
@@ -154,6 +156,10 @@ class _Speaking:
         if source == "first":
             return Reason("TRIED")
         return Reason("TRENDING" if source == "trending" and statistics[TREND] > 0 else "POPULAR")
+
+    def place(self, item: int) -> str:
+        """Where ``item`` is new: the last level of its category."""
+        return self.context.catalogue.categories[item].rpartition(" > ")[2]
 
     def _upper_part(self, source: str) -> float:
         """The score from which on ``source`` is called popular: that of the last of its upper quarter above 0."""

@@ -11,11 +11,13 @@ from typing import Any
 from recsys.policy_settings import (
     CAPS,
     DIVERSITY,
+    EXPLORATION,
     FRESHNESS,
     POLICIES,
     PROMOTIONS,
     SPREAD,
     CapSettings,
+    ExplorationSettings,
     FreshnessSettings,
     Promotion,
     check_order,
@@ -58,7 +60,8 @@ class ServingConfig:
     a sentence; "" in snapshots of before schema 4 · policies: the order in which they are applied; what it does not
     name is not · freshness, caps, promotions: as in their classes, None or () = none · relevance: above 0 an answer
     only makes sense to a text, and so much in log-odds weighs each log of an item's relevance to it ·
-    filter: what may be shown at all, AIP-160 over the catalogue's columns; "" is every item.
+    filter: what may be shown at all, AIP-160 over the catalogue's columns; "" is every item ·
+    exploration: which places go to new items by chance, None = none.
     """
 
     name: str
@@ -76,6 +79,7 @@ class ServingConfig:
     promotions: tuple[Promotion, ...] = ()
     relevance: float = 0.0
     filter: str = ""
+    exploration: ExplorationSettings | None = None
 
     def __post_init__(self) -> None:
         if not all(0 <= weight < math.inf for weight in (self.diversity, self.spread, self.relevance)):
@@ -103,6 +107,7 @@ class ServingConfig:
             DIVERSITY: self.diversity > 0,
             CAPS: self.caps is not None,
             PROMOTIONS: bool(self.promotions),
+            EXPLORATION: self.exploration is not None and self.exploration.share > 0,
         }
         return tuple(name for name in self.policies if has[name])
 
@@ -126,6 +131,7 @@ class ServingConfig:
             "promotions": (),
             "relevance": 0.0,
             "filter": "",
+            "exploration": None,
         }
         for name, default in later.items():
             if getattr(self, name) == default:
@@ -152,6 +158,7 @@ class ServingConfig:
             promotions=tuple(Promotion.from_json(one) for one in values.get("promotions", ())),
             relevance=float(values.get("relevance", 0.0)),
             filter=str(values.get("filter", "")),
+            exploration=ExplorationSettings.from_json(values["exploration"]) if "exploration" in values else None,
         )
 
 

@@ -42,11 +42,13 @@ class ItemStatistics:
     two of one user · first_rate_*: users new to it in the last weeks, per active user ·
     age_weeks: since its first event · popularity_2w: users, fading over two weeks · first_chance_8w: users new to it in
     8 weeks per active user who could have been · season: log ratio of its users in the 6 weeks around this time last
-    year to the purchases of a mean 6 of that year, NaN without such a year.
+    year to the purchases of a mean 6 of that year, NaN without such a year ·
+    newcomer (15,): what an item without events has; None in statistics written before there were live items.
     """
 
     at: int
     values: Float32
+    newcomer: Float32 | None = None
 
     def column(self, name: str) -> Float32:
         """One statistic of every item (n_items,)."""
@@ -55,6 +57,7 @@ class ItemStatistics:
     @classmethod
     def fit(cls, interactions: Interactions, n_items: int, at: int) -> ItemStatistics:
         """Count over interactions that all lie before ``at``. Memory: about 60 bytes an interaction."""
+        n_items += 1  # the last one is nobody's: what an item without events has
         # What a user said they did not like makes nothing popular.
         targets = interactions.targets & (interactions.weights > 0)
         users, items = interactions.users[targets].astype(np.int64), interactions.items[targets]
@@ -97,17 +100,32 @@ class ItemStatistics:
             users_where(first < 8) / np.maximum(active_8w - n_all, active_8w * 0.05),
             _season(pair_item, pairs, ages, n_items),
         )
-        return cls(at, frozen(np.stack(columns, axis=1), np.float32))
+        values = frozen(np.stack(columns, axis=1), np.float32)
+        return cls(at, values[:-1], values[-1])
+
+    def of_newcomer(self) -> Float32:
+        """(15,) what an item without events has. Where it was not written: as such an item has, or no rates at all."""
+        if self.newcomer is not None:
+            return self.newcomer
+        without = np.isnan(self.column("age_weeks"))
+        if without.any():
+            found: Float32 = self.values[int(np.argmax(without))]
+            return found
+        unknown = frozenset({"repeat_rate", "return_rate", "gap_weeks", "age_weeks", "season"})
+        return frozen([np.nan if name in unknown else 0.0 for name in NAMES], np.float32)
 
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``statistics.*`` arrays."""
         out.array("statistics.values", self.values)
         out.array("statistics.at", np.array([self.at], np.int64))
+        if self.newcomer is not None:
+            out.array("statistics.newcomer", self.newcomer)
 
     @classmethod
     def read(cls, src: SnapshotReader) -> ItemStatistics:
         """The statistics that ``write`` stored."""
-        return cls(int(src.array("statistics.at")[0]), src.array("statistics.values"))
+        newcomer = src.array("statistics.newcomer") if src.has("statistics.newcomer") else None
+        return cls(int(src.array("statistics.at")[0]), src.array("statistics.values"), newcomer)
 
 
 def _returns(pairs: Groups, ages: Float64, pair_item: Int32, n_items: int) -> tuple[Float64, Float64]:

@@ -54,7 +54,8 @@ def _results(results: Sequence[RecommendResult], *, explain: bool, ids: bool) ->
     for rank, result in enumerate(results, start=1):
         cells = [str(rank), *([result.item_id] if ids else []), *_cells(result)]
         if explain:
-            cells.append("\n".join(f"{hit.name} {hit.rank}" for hit in result.sources))
+            chance = ["chance"] if result.is_exploration else []
+            cells.append("\n".join([*chance, *(f"{hit.name} {hit.rank}" for hit in result.sources)]))
             cells.append("\n".join(reason.text for reason in result.reasons))
         table.add_row(*(Text(cell) for cell in cells))
     return table

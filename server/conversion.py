@@ -174,6 +174,10 @@ def response_of(
     if recommendation.promotions:
         for result, promotion in zip(results, recommendation.promotions, strict=True):
             result.promotion_name = promotion
+    if recommendation.explored is not None and recommendation.propensities is not None:
+        chances = zip(recommendation.explored.tolist(), recommendation.propensities.tolist(), strict=True)
+        for result, (is_explored, propensity) in zip(results, chances, strict=True):
+            result.is_exploration, result.propensity = is_explored, propensity
     if shape.explain:
         explain(results, snapshot, query, recommendation, wordings()[shape.language])
     if shape.contributions and recommendation.features is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from recsys.errors import RecsysError, SnapshotCorrupt
 from recsys.model import Snapshot
@@ -11,11 +12,15 @@ from recsys.snapshot.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A loaded snapshot, its manifest, and the monotonic time (seconds) since when it answers."""
+    """A loaded snapshot, its manifest, and the monotonic time (seconds) since when it answers.
+
+    is_current: False where what changed of the catalogue lately could not be asked for.
+    """
 
     snapshot: Snapshot
     manifest: Manifest
     since_s: float
+    is_current: bool = True
 
     @classmethod
     def of(cls, snapshot: Snapshot, *, since_s: float) -> Serving:
@@ -23,6 +28,16 @@ class Serving:
         if snapshot.manifest is None:
             raise SnapshotCorrupt("the snapshot has no manifest")
         return cls(snapshot, snapshot.manifest, since_s)
+
+
+class Servings(Protocol):
+    """Where answers take what they answer from."""
+
+    def get(self) -> Serving:
+        """What is being served; raises the reason why nothing is."""
+
+    def before(self, version: str) -> Serving | None:
+        """What was being served as ``version`` until lately."""
 
 
 # A list can be continued for this long after its snapshot was replaced.
@@ -67,6 +82,11 @@ class Live:
     def before(self, version: str) -> Serving | None:
         """What was being served as ``version`` until lately; None when it was not, or is forgotten."""
         return next((old.serving for old in self._replaced if old.serving.snapshot.version == version), None)
+
+    def holds(self, snapshot: Snapshot) -> bool:
+        """Whether any answer may still be given from ``snapshot``."""
+        held = [self._serving, *(old.serving for old in self._replaced)]
+        return any(serving is not None and serving.snapshot is snapshot for serving in held)
 
     def swap(self, serving: Serving) -> None:
         """Serve ``serving`` from the next request on."""

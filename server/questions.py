@@ -16,7 +16,7 @@ from recsys.query import Query, Recommendation
 from recsys.stores.records import Person
 from server.attribution import Attributions
 from server.conversion import Asked, Shape, alone, as_recommend, ask_of, normalised, response_of, shape_of
-from server.live import Live, Serving
+from server.live import Serving, Servings
 from server.page_tokens import LONGEST_PAGE_TOKEN, PageTokens, continued, refused
 from server.rules import Fits
 from server.state import STATE_UNAVAILABLE, Found
@@ -73,7 +73,7 @@ class Page:
             raise InvalidRequest(violations)
         return cls(whole, continuation.shown, continuation.version, continuation.age_s)
 
-    def serving(self, live: Live) -> Serving:
+    def serving(self, live: Servings) -> Serving:
         """The snapshot to answer from. InvalidRequest when it is gone, Unavailable when it is not there yet."""
         now = live.get()
         if self.version is None or self.version == now.snapshot.version:
@@ -87,7 +87,7 @@ class Page:
         raise refused(f"page_token belongs to snapshot {self.version}, which is no longer loaded: begin the list again")
 
 
-def loaded(live: Live, version: str | None) -> Snapshot | None:
+def loaded(live: Servings, version: str | None) -> Snapshot | None:
     """The snapshot of ``version``, or the one being served for None; None when it is not loaded."""
     try:
         now = live.get().snapshot
@@ -108,7 +108,7 @@ class Question:
     """One page, resolved against ``snapshot``: ``resolved`` counts its own items, ``query`` those before it too.
 
     person: who asks · degraded: why the meaning of its text was not looked for, "" where it was · has_state: what the
-    state store knows of them is part of it, or there is no store · request_id: names the answer.
+    state store knows of them and of items is part of it, or there is no store · request_id: names the answer.
     """
 
     snapshot: Snapshot
@@ -150,7 +150,8 @@ class Question:
             )
         degraded = meanings.degraded if text else ""
         shape = shape_of(page.request, metadata)
-        return cls(snapshot, page, resolved, request, shape, request_id, asker.person, asker.is_whole, degraded)
+        is_whole = asker.is_whole and serving.is_current
+        return cls(snapshot, page, resolved, request, shape, request_id, asker.person, is_whole, degraded)
 
     @property
     def query(self) -> Query:

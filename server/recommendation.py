@@ -26,6 +26,7 @@ from server.conversion import DEFAULT_SERVING_CONFIG, Asked
 from server.costs import Costs
 from server.deadlines import BATCH_PART, Deadline
 from server.live import Live
+from server.live_items import LiveItems
 from server.page_tokens import PageTokens, refused
 from server.questions import Page, Question, loaded
 from server.rules import LONGEST_QUERY
@@ -42,7 +43,8 @@ class Recommendations(RecommendationServiceServicer):
 
     keys: what tokens are sealed with, one of its own when there is none · now: the time in epoch seconds for tokens ·
     costs: what stages have cost so far, by which deadlines are kept · encoder: of the texts of searches, None is none ·
-    state: what happens between rebuilds, None is nothing · slates: where answers are logged, None: nowhere.
+    state: what happens between rebuilds, None is nothing · slates: where answers are logged, None: nowhere ·
+    items: the catalogue of now over ``live``.
     """
 
     def __init__(
@@ -56,13 +58,14 @@ class Recommendations(RecommendationServiceServicer):
         encoder: TextEncoder | None = None,
         state: LiveState | None = None,
         slates: SlateLog | None = None,
+        items: LiveItems | None = None,
     ) -> None:
         keys = keys or keys_of(new_key())
-        self._live = live
         self._clock = clock
         self._costs = costs or Costs()
         self._encoder = encoder or TextEncoder(None)
         self._state = state or LiveState(None)
+        self._items = items or LiveItems(live, self._state)
         self._slates = slates or SlateLog(self._state, 0.0)
         self._pages = PageTokens(keys, now)
         self._attributions = Attributions(keys, now)
@@ -87,7 +90,7 @@ class Recommendations(RecommendationServiceServicer):
         """One response or status for each request, in order, all from one snapshot."""
         call.note(n_requests=len(request.requests))
         check(request)
-        serving = self._live.get()
+        serving = self._items.reading(call.left_s).get()
         snapshot = serving.snapshot
         answered = BatchRecommendResponse(snapshot_version=snapshot.version)
         entries = [answered.responses.add() for _ in request.requests]
@@ -169,9 +172,10 @@ class Recommendations(RecommendationServiceServicer):
         return page
 
     def _one(self, request: Asked, call: Call) -> RecommendResponse:
-        page = Page.of(request, self._pages, lambda version: loaded(self._live, version))
+        live = self._items.reading(call.left_s)
+        page = Page.of(request, self._pages, lambda version: loaded(live, version))
         call.note(labels=dict(request.labels), platform=request.platform, n_shown_before=len(page.shown))
-        serving = page.serving(self._live)
+        serving = page.serving(live)
         name = page.request.serving_config or DEFAULT_SERVING_CONFIG
         call.note(snapshot=serving.snapshot.version, serving_config=name)
         meanings = self._meanings(page, serving.snapshot, call)

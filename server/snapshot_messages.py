@@ -74,6 +74,7 @@ def config_message(config: ServingConfig, snapshot: Snapshot) -> pb.ServingConfi
         caps=None if config.caps is None else pb.Caps(**asdict(config.caps)),
         promotions=[pb.Promotion(**asdict(promotion)) for promotion in config.promotions],
         filter=config.filter,
+        exploration=None if config.exploration is None else pb.Exploration(**asdict(config.exploration)),
     )
 
 

@@ -10,6 +10,12 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from protos.recommender.v1.catalog_service_pb2 import (
+    DeleteItemsRequest,
+    GetItemRequest,
+    SetInventoryRequest,
+    UpsertItemsRequest,
+)
 from protos.recommender.v1.event_service_pb2 import PurgeEventsRequest, WriteEventsRequest
 from protos.recommender.v1.recommendation_service_pb2 import (
     BatchRecommendRequest,
@@ -33,6 +39,7 @@ from protos.recommender.v1.user_service_pb2 import (
 )
 from recsys.errors import InvalidRequest, Violation
 from recsys.filters.grammar import parse
+from server.item_changes import mask_of_items
 from server.page_tokens import LONGEST_PAGE_TOKEN
 from server.purges import event_filter
 from server.rules import (
@@ -43,6 +50,7 @@ from server.rules import (
     MOST_ATTRIBUTES,
     Fits,
     Rule,
+    amount,
     at_least,
     entries,
     explain,
@@ -52,6 +60,7 @@ from server.rules import (
     ids,
     labels,
     moment,
+    not_far_ahead,
     recent_events,
     share,
     slug,
@@ -127,6 +136,16 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
     WriteEventsRequest: {"events": entries(LARGEST_WRITE)},
     PurgeEventsRequest: {"filter": filtering(event_filter), "force": free},
     UpsertUsersRequest: {"users": entries(LARGEST_WRITE), "update_mask": _mask_of_users, "allow_missing": free},
+    # Items are checked one by one: each gets its own status.
+    UpsertItemsRequest: {"items": entries(LARGEST_WRITE), "update_mask": mask_of_items, "allow_missing": free},
+    GetItemRequest: {"item_id": id_text(LONGEST_ID, required=True)},
+    SetInventoryRequest: {
+        "item_id": id_text(LONGEST_ID, required=True),
+        "stock": at_least(0),
+        "price": amount,
+        "set_time": not_far_ahead,
+    },
+    DeleteItemsRequest: {"item_ids": ids(LARGEST_WRITE)},
     GetProfileRequest: {"user_id": id_text(LONGEST_ID, required=True)},
     LinkIdentitiesRequest: _IDENTITIES,
     UnlinkIdentitiesRequest: _IDENTITIES,

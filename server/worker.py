@@ -18,6 +18,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from protos.recommender.v1 import catalog_service_pb2 as catalog_pb2
+from protos.recommender.v1 import catalog_service_pb2_grpc as catalog_grpc
 from protos.recommender.v1 import event_service_pb2 as event_pb2
 from protos.recommender.v1 import event_service_pb2_grpc as event_grpc
 from protos.recommender.v1 import recommendation_service_pb2 as recommendation_pb2
@@ -38,12 +40,15 @@ from server.access import Access
 from server.activation import Activation
 from server.admission import Admission, CallPool
 from server.attribution import Attributions
+from server.catalog import Catalog
 from server.children import settings_from_parent, when_parent_ends
 from server.clock import CLOCKS, wall_time
 from server.decoding import Decoding
+from server.embedding import Embedding
 from server.events import Events
 from server.listening import listen
 from server.live import Live
+from server.live_items import LiveItems
 from server.log import configure
 from server.recommendation import Recommendations
 from server.reread import Reread
@@ -61,6 +66,7 @@ from server.watcher import Watcher
 LOG = logging.getLogger("server.worker")
 
 SERVICES = (
+    catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name,
     event_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
     recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
     snapshot_pb2.DESCRIPTOR.services_by_name["SnapshotService"].full_name,
@@ -125,6 +131,9 @@ class Worker:
         )
         self._state = _opened(settings)
         self._slates = SlateLog(self._state, settings.log_slates)
+        self._items = LiveItems(self._live, self._state)
+        # Not the encoder of searches: one that fails here must not be left alone there.
+        self._embedding = Embedding(self._live, self._items, self._state, TextEncoder(settings.encoder or None))
         self._pool = pool = CallPool(threads_of(settings.workers))
         self._storing = storing = CallPool(STORING_THREADS, "store")
         self._server = grpc.server(
@@ -141,6 +150,7 @@ class Worker:
         self._server.start()
         self._report({"state": "listening", "port": self.port})
         self._watcher.start()
+        self._embedding.start()
 
     def stop(self) -> list[str]:
         """Tell health checks, refuse new calls, let running ones finish within the grace, then end.
@@ -157,6 +167,7 @@ class Worker:
         # gRPC forgets calls that it has cut off: their threads may still be at work.
         ended = {
             "snapshot watcher": self._watcher.stop(left_s()),
+            "embedding": self._embedding.stop(left_s()),
             "gRPC": stopped.wait(left_s()),
             CALLS: self._pool.wait_until_idle(left_s()) and self._storing.wait_until_idle(left_s()),
             "slates": self._slates.close(left_s()),
@@ -169,13 +180,21 @@ class Worker:
         keys = keys_of(key_text(token_key) if token_key else new_key())
         encoder, clock = TextEncoder(self._settings.encoder or None), CLOCKS[self._settings.clock]
         recommendations = Recommendations(
-            self._live, clock, keys=keys, encoder=encoder, state=self._state, slates=self._slates
+            self._live,
+            clock,
+            keys=keys,
+            encoder=encoder,
+            state=self._state,
+            slates=self._slates,
+            items=self._items,
         )
         recommendation_grpc.add_RecommendationServiceServicer_to_server(recommendations, self._server)
         snapshots = Snapshots(self._live, self._store, Activation(self._store, self._watcher), self._state)
         snapshot_grpc.add_SnapshotServiceServicer_to_server(snapshots, self._server)
         events = Events(self._state, self._live, clock, Attributions(keys, wall_time))
         event_grpc.add_EventServiceServicer_to_server(events, self._server)
+        catalog = Catalog(self._state, self._live, self._items, clock)
+        catalog_grpc.add_CatalogServiceServicer_to_server(catalog, self._server)
         user_grpc.add_UserServiceServicer_to_server(Users(self._state, self._live), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)

@@ -14,7 +14,7 @@ from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
 _NO_ATTRIBUTES: Mapping[str, Column] = {}
 _NO_TEXTS: Mapping[str, Coded] = {}
-_ATTRIBUTES = "attributes."
+ATTRIBUTES = "attributes."
 _ATTRIBUTES_FILE = "filters.attributes.json"
 _TEXTS = ("title", "category", "brand")
 
@@ -36,7 +36,7 @@ def columns_of(
         "in_stock": Booleans(catalogue.in_stock),
         "created_at": Times(catalogue.created_at),
     }
-    fields |= {f"{_ATTRIBUTES}{name}": column for name, column in attributes.items()}
+    fields |= {f"{ATTRIBUTES}{name}": column for name, column in attributes.items()}
     return Columns(len(catalogue), fields, searched=("title", "brand", "category"))
 
 
@@ -55,8 +55,8 @@ def read_texts(src: SnapshotReader) -> dict[str, Coded]:
 
 def write_attributes(out: SnapshotWriter, columns: Columns) -> None:
     """Store the attributes among ``columns``, which are text or numbers."""
-    known = {name: column for name, column in columns.by_name.items() if name.startswith(_ATTRIBUTES)}
-    out.json(_ATTRIBUTES_FILE, [name.removeprefix(_ATTRIBUTES) for name in known])
+    known = {name: column for name, column in columns.by_name.items() if name.startswith(ATTRIBUTES)}
+    out.json(_ATTRIBUTES_FILE, [name.removeprefix(ATTRIBUTES) for name in known])
     for position, column in enumerate(known.values()):
         if isinstance(column, Texts):
             column.coded.write(out, f"filters.attributes.{position}")
@@ -69,7 +69,7 @@ def attributes_at(columns: Columns, items: Int32) -> dict[str, list[str | float 
     """What ``columns`` hold of ``items`` (N,) beside the catalogue's own fields: N values a name, None = missing."""
     found: dict[str, list[str | float | None]] = {}
     for name, column in columns.by_name.items():
-        if not name.startswith(_ATTRIBUTES):
+        if not name.startswith(ATTRIBUTES):
             continue
         if isinstance(column, Texts):
             codes = column.coded.codes[items]
@@ -82,7 +82,7 @@ def attributes_at(columns: Columns, items: Int32) -> dict[str, list[str | float 
                 None if missing else number
                 for number, missing in zip(numbers.tolist(), np.isnan(numbers).tolist(), strict=True)
             ]
-        found[name.removeprefix(_ATTRIBUTES)] = values
+        found[name.removeprefix(ATTRIBUTES)] = values
     return found
 
 

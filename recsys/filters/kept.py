@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.arrays import Bool, Int32
 from recsys.catalogue import Catalogue
 from recsys.filters.catalogue_columns import (
+    ATTRIBUTES,
     attributes_at,
     columns_of,
     read_attributes,
@@ -31,7 +32,7 @@ class _Kept:
     """A predicate, and the bits it came to once somebody asked."""
 
     def __init__(self, predicate: Predicate) -> None:
-        self._predicate = predicate
+        self.predicate = predicate
         self._bits: NDArray[np.uint8] | None = None
         self._lock = Lock()
 
@@ -39,7 +40,7 @@ class _Kept:
         # Held while it is worked out: callers with the same filter wait for one evaluation instead of repeating it.
         with self._lock:
             if self._bits is None:
-                self._bits = np.packbits(self._predicate.mask(columns))
+                self._bits = np.packbits(self.predicate.mask(columns))
             return self._bits
 
 
@@ -50,9 +51,9 @@ class Filters:
     """
 
     def __init__(self, columns: Columns, most: int = MOST_KEPT) -> None:
-        self._columns = columns
+        self.columns = columns
+        self.most = most
         self._schema = columns.schema
-        self._most = most
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._pinned: dict[str, _Kept] = {}
         self._lock = Lock()
@@ -71,12 +72,21 @@ class Filters:
 
     def write(self, out: SnapshotWriter) -> None:
         """Store what searching needs as ``filters.*`` arrays."""
-        write_texts(out, self._columns)
-        write_attributes(out, self._columns)
+        write_texts(out, self.columns)
+        write_attributes(out, self.columns)
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The further columns."""
+        return tuple(name.removeprefix(ATTRIBUTES) for name in self.columns.by_name if name.startswith(ATTRIBUTES))
+
+    def predicate(self, text: str) -> Predicate:
+        """Filter ``text``, compiled. FilterError as ``check``."""
+        return self._of(text).predicate
 
     def attributes(self, items: Int32) -> dict[str, list[str | float | None]]:
         """What the further columns hold of ``items`` (N,): N values by name, None where there is none."""
-        return attributes_at(self._columns, items)
+        return attributes_at(self.columns, items)
 
     def check(self, text: str) -> None:
         """Nothing when filter ``text`` fits the catalogue; FilterError with the position when not."""
@@ -84,8 +94,8 @@ class Filters:
 
     def mask(self, text: str) -> Bool:
         """Which items pass filter ``text``; (n_items,) bool, the caller's own. FilterError as ``check``."""
-        bits = self._of(text).bits(self._columns)
-        return np.unpackbits(bits, count=self._columns.n_items).view(np.bool_)
+        bits = self._of(text).bits(self.columns)
+        return np.unpackbits(bits, count=self.columns.n_items).view(np.bool_)
 
     def pin(self, text: str) -> None:
         """Compile filter ``text`` for good, before anybody asks with it. FilterError as ``check``."""
@@ -93,7 +103,7 @@ class Filters:
 
     def bits(self, text: str) -> NDArray[np.uint8]:
         """Which items pass filter ``text``, an item a bit as ``np.packbits`` has them; not to be written to."""
-        return self._of(text).bits(self._columns)
+        return self._of(text).bits(self.columns)
 
     def _of(self, text: str) -> _Kept:
         if (pinned := self._pinned.get(text)) is not None:
@@ -107,7 +117,7 @@ class Filters:
         with self._lock:
             # Another thread may have been faster: there must be one place for the mask.
             kept = self._kept.setdefault(text, compiled)
-            if len(self._kept) > self._most:
+            if len(self._kept) > self.most:
                 self._kept.popitem(last=False)
         return kept
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recsys.arrays import Int64, frozen
+from recsys.arrays import Bool, Float64, Int64, frozen
 from recsys.context import Context
 from recsys.policies.caps import Caps
 from recsys.policies.diversity import Diversity
+from recsys.policies.exploration import Exploration
 from recsys.policies.freshness import Freshness
 from recsys.policies.promotions import Promotions
 from recsys.policies.protocol import Policy
 from recsys.policies.spread import Spread
-from recsys.policy_settings import CAPS, DIVERSITY, FRESHNESS, PROMOTIONS, SPREAD, WEIGHING
+from recsys.policy_settings import CAPS, DIVERSITY, EXPLORATION, FRESHNESS, PROMOTIONS, SPREAD, WEIGHING
 from recsys.query import PolicyStep, Query, Slate
 from recsys.serving import ServingConfig
 
@@ -26,12 +27,30 @@ Named = tuple[str, Policy]
 @dataclass(frozen=True, slots=True)
 class Selected:
     """positions (M,) into the slate, best first · promoted: by position the promotion that brought it further up than
-    it would stand · steps: what each policy moved, when the query wants that accounted for.
+    it would stand · steps: what each policy moved, when the query wants that accounted for · explored, propensities
+    (M,): as in ``Recommendation``.
     """
 
     positions: Int64
     promoted: Mapping[int, str]
     steps: tuple[PolicyStep, ...]
+    explored: Bool | None = None
+    propensities: Float64 | None = None
+
+    def of_places(self, n: int) -> tuple[tuple[str, ...], Bool | None, Float64 | None]:
+        """Promotions by name, explored and propensities of the first ``n`` places; () and None where nothing brought or
+        drew any. What stands behind the selected ones stands there by itself, for certain.
+        """
+        names = [self.promoted.get(position, "") for position in self.positions.tolist()] if self.promoted else []
+        promotions = tuple([*names, *[""] * n][:n]) if names else ()
+        if self.explored is None or self.propensities is None:
+            return promotions, None, None
+        explored = np.concatenate([self.explored, np.zeros(n, np.bool_)])[:n]
+        propensities = np.concatenate([self.propensities, np.ones(n)])[:n]
+        return promotions, frozen(explored, np.bool_), frozen(propensities, np.float64)
+
+
+NOTHING_SELECTED = Selected(frozen([], np.int64), {}, ())
 
 
 def steps_of(config: ServingConfig, *, trained: bool) -> tuple[Named, ...]:
@@ -47,6 +66,8 @@ def steps_of(config: ServingConfig, *, trained: bool) -> tuple[Named, ...]:
             steps.append((name, Caps(config.caps)))
         elif name == PROMOTIONS:
             steps.append((name, Promotions(config.promotions)))
+        elif name == EXPLORATION:
+            steps.append((name, Exploration()))
         else:
             steps.append((name, _weighed(config, seen, trained)))
     return tuple(steps)
@@ -67,13 +88,16 @@ def select(policies: Sequence[Policy], query: Query, slate: Slate, context: Cont
 
 
 def applied(steps: Sequence[Named], query: Query, slate: Slate, context: Context, *, n_spare: int = 0) -> Selected:
-    """``slate`` after all ``steps``. n_spare: its last rows are not in the list but may be promoted into it."""
+    """``slate`` after all ``steps``. n_spare: its last rows are not in the list but may be promoted or
+    drawn into it.
+    """
     everything: Int64 = np.arange(len(slate))
     listed, spare = everything[: len(slate) - n_spare], everything[len(slate) - n_spare :]
     positions = listed
     brought: dict[int, str] = {}
     stood: dict[int, int] = {}
     told = []
+    explored = propensities = None
     for place, (name, policy) in enumerate(steps):
         if not query.account and _is_summed_up(steps, place):
             continue
@@ -84,6 +108,15 @@ def applied(steps: Sequence[Named], query: Query, slate: Slate, context: Context
             order, names = replace(policy, n_spare=n_spare).placed(query, _part(slate, seen))
             brought = {int(seen[position]): promotion for position, promotion in names.items()}
             stood = {position: at for at, position in enumerate(positions.tolist())}
+        elif isinstance(policy, Exploration):
+            if query.draws is None:
+                continue
+            # Promotions may have brought some of them in; those that may be drawn they leave alone.
+            seen = np.concatenate([positions, spare[query.draws.among(slate.items[spare])]])
+            found = replace(policy, n_spare=len(seen) - len(positions)).placed(query, _part(slate, seen))
+            order = np.array([one.position for one in found], np.int64)
+            explored = np.array([one.is_explored for one in found], np.bool_)
+            propensities = np.array([one.propensity for one in found], np.float64)
         else:
             seen = listed if name in WEIGHING else positions
             order = policy.select(query, _part(slate, seen), context)
@@ -91,7 +124,8 @@ def applied(steps: Sequence[Named], query: Query, slate: Slate, context: Context
         if query.account:
             told.append(PolicyStep(name, n_moved=_n_moved(positions, after, query.account)))
         positions = after
-    return Selected(positions, _further_up(positions, brought, stood) if brought else brought, tuple(told))
+    promoted = _further_up(positions, brought, stood) if brought else brought
+    return Selected(positions, promoted, tuple(told), explored, propensities)
 
 
 def _weighed(config: ServingConfig, names: set[str], trained: bool) -> Policy:

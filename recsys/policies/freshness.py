@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.arrays import Float64, Int32, Int64
+from recsys.arrays import Bool, Float64, Int32, Int64
 from recsys.context import Context
 from recsys.decay import DAY_S, WEEK_S
 from recsys.policies.relevance import log_odds
 from recsys.policies.screens import by_screen, whole_screens
 from recsys.query import Query, Slate
+
+# Ages in weeks are kept with less than this of rounding.
+MARGIN_WEEKS = np.float32(1 / 168)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +52,17 @@ def age_days(items: Int32, context: Context, at: int) -> Float64:
     since = np.where(created != 0, created, first)
     ages: Float64 = np.maximum(at - since, 0.0) / DAY_S
     return ages
+
+
+def new_items(allowed: Bool, context: Context, at: int, max_age_days: float) -> Int32:
+    """Those of ``allowed`` (n_items,), by number, ascending, whose ``age_days`` at ``at`` are at most so many."""
+    created, statistics = context.catalogue.created_at, context.statistics
+    oldest = at - max_age_days * DAY_S
+    # Their ages cost ten times as much: only those are worked out that may be young enough, give or take an hour.
+    maybe = created >= int(oldest) - 1
+    unknown = created == 0
+    if unknown.any():
+        maybe |= unknown & (statistics.column("age_weeks") <= (statistics.at - oldest) / WEEK_S + MARGIN_WEEKS)
+    maybe &= allowed
+    items = np.flatnonzero(maybe).astype(np.int32)
+    return items[age_days(items, context, at) <= max_age_days]

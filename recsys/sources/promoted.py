@@ -17,14 +17,14 @@ from recsys.sources.protocol import Source
 class Offer:
     """Candidates as promotions find them.
 
-    blocks (C,): 0 for what was proposed, the others fill the list one block after the other · promotable (C,): what a
-    promotion may bring in though it is not among the first · n_only: so many rows, the last ones and the last block,
-    are there for nothing else; an item of them may also be among those that fill the list.
+    blocks (C,): 0 for what was proposed, the others fill the list one block after the other · spare (C,): what a
+    promotion or a draw may bring in though it is not among the first · n_only: so many rows, the last ones and the last
+    blocks, are there for nothing else; an item of them may also be among those that fill the list.
     """
 
     candidates: Candidates
     blocks: Int64
-    promotable: Bool
+    spare: Bool
     n_only: int = 0
 
 
@@ -74,6 +74,6 @@ def _joined(offer: Offer, more: Sequence[Hits], column_name: str) -> Offer:
             np.concatenate([found.ranks, ranks]),
         ),
         np.concatenate([blocks, np.full(len(items), last)]),
-        np.concatenate([offer.promotable, np.ones(len(items), np.bool_)]),
+        np.concatenate([offer.spare, np.ones(len(items), np.bool_)]),
         len(items),
     )

@@ -16,13 +16,14 @@ HELD_US = 24 * 3600 * 1_000_000
 class KeptItem:
     """What a store keeps of an item.
 
-    stock_us, price_us: as of when, None = never given · held_us: since when ``fields`` are inventory held for an item
-    that nobody knows, None = they are the item's.
+    created_us: when it was created first, 0 never · stock_us, price_us: as of when, None = never given · held_us: since
+    when ``fields`` are inventory held for an item that nobody knows, None = they are the item's.
     """
 
     fields: Mapping[str, Value | None] = field(default_factory=dict)
     is_deleted: bool = False
     is_created: bool = False
+    created_us: int = 0
     stock_us: int | None = None
     price_us: int | None = None
     held_us: int | None = None
@@ -40,7 +41,12 @@ class KeptItem:
         """As it is handed out."""
         fields = {} if self.is_deleted or self.held_us is not None else self.fields
         return LiveItem(
-            item_id=item_id, fields=fields, version=version, is_deleted=self.is_deleted, is_created=self.is_created
+            item_id=item_id,
+            fields=fields,
+            version=version,
+            is_deleted=self.is_deleted,
+            is_created=self.is_created,
+            created_us=self.created_us,
         )
 
 
@@ -63,6 +69,7 @@ def upserted(
         begun,
         fields={**begun.fields, **change.fields},
         is_created=begun.is_created or not known,
+        created_us=begun.created_us if known or begun.created_us else now_us,
         stock_us=now_us if "stock" in change.fields else begun.stock_us,
         price_us=now_us if "price" in change.fields else begun.price_us,
     )
@@ -101,7 +108,7 @@ def with_inventory(kept: KeptItem | None, inventory: Inventory, *, in_snapshot: 
 def deleted(kept: KeptItem | None) -> KeptItem:
     """The item taken out: its fields are forgotten, the times of its inventory are not: what is older still loses."""
     kept = kept or KeptItem()
-    return KeptItem(is_deleted=True, stock_us=kept.stock_us, price_us=kept.price_us)
+    return KeptItem(is_deleted=True, created_us=kept.created_us, stock_us=kept.stock_us, price_us=kept.price_us)
 
 
 def _begun(kept: KeptItem, *, known: bool, now_us: int) -> KeptItem:

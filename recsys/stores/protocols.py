@@ -22,6 +22,7 @@ from recsys.stores.records import (
     ProfileChange,
     Receipt,
     ShownSlate,
+    Value,
 )
 
 
@@ -91,7 +92,7 @@ class UserStore(Protocol):
         here, unless ``create``.
         """
 
-    def profiles(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+    def profiles(self) -> Iterator[tuple[str, Mapping[str, Value | None]]]:
         """All profiles, by user_id."""
 
     def link(self, user_id: str, visitor_id: str) -> str:

@@ -72,7 +72,8 @@ class LiveItem:
 
     fields: as in ``ItemChange``, what they lack is as the snapshot has it · is_deleted: in no answer · is_created: came
     by an upsert that creates, so that it is an item even where no snapshot knows it · version: of the catalogue when
-    it was changed last.
+    it was changed last · created_us: when it was created first, 0 where it never was; items are numbered by it, so it
+    stays when they are deleted and come again.
     """
 
     item_id: str
@@ -80,6 +81,18 @@ class LiveItem:
     version: int
     is_deleted: bool = False
     is_created: bool = False
+    created_us: int = 0
+
+    def is_sold(self, otherwise: bool) -> bool:
+        """Whether any can be sold: by the stock where it is known, else as ``in_stock`` says; ``otherwise``: as the
+        snapshot has it, for an item of which neither was ever changed.
+        """
+        stock, in_stock = self.fields.get("stock"), self.fields.get("in_stock")
+        if stock is not None:
+            return float(stock) > 0
+        if in_stock is not None:
+            return bool(in_stock)
+        return otherwise if not self.fields.keys() & {"stock", "in_stock"} else True
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,11 @@ class Erasure:
 def erasure_digest(kind: str, id: str) -> bytes:
     """The digest of an erased id; ``kind`` is "user" or "visitor"."""
     return hashlib.sha256(f"{kind}\0{id}".encode("utf-8", "surrogatepass")).digest()
+
+
+def text_digest(text: str) -> str:
+    """What a text's vector is kept under, beside the name of its encoder's model."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,37 @@ from grpc_health.v1 import health_pb2
 from client import AsyncClient, Client, ClientError
 from client.rpcs import RPCS
 from client.service_config import for_channel, shipped
-from protos.recommender.v1 import event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2
+from protos.recommender.v1 import (
+    catalog_service_pb2,
+    event_service_pb2,
+    recommendation_service_pb2,
+    snapshot_service_pb2,
+    user_service_pb2,
+)
 
 from .scripted import Scripted, status_of
 
 PROTOS = Path(__file__).parents[2] / "protos" / "recommender" / "v1"
-MODULES = (event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2)
+MODULES = (
+    catalog_service_pb2,
+    event_service_pb2,
+    recommendation_service_pb2,
+    snapshot_service_pb2,
+    user_service_pb2,
+)
 # Their names begin with what they do; nothing else may be tried again without a thought. To write, to purge, to link
 # and to forget again is harmless; an event without an id is then known by its content.
 READS = ("Recommend", "BatchRecommend", "Similar", "Get", "List", "Search")
-IDEMPOTENT = ("WriteEvents", "PurgeEvents", "UpsertUsers", "LinkIdentities", "DeleteUser")
+IDEMPOTENT = (
+    "WriteEvents",
+    "PurgeEvents",
+    "UpsertUsers",
+    "LinkIdentities",
+    "DeleteUser",
+    "UpsertItems",
+    "SetInventory",
+    "DeleteItems",
+)
 ONCE = ("check_health", "activate_snapshot", "unlink_identities")
 UNAVAILABLE = status_of(grpc.StatusCode.UNAVAILABLE)
 

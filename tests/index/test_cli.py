@@ -13,7 +13,19 @@ from index import cli
 from index.datasets import command as dataset_command
 from recsys.errors import GateFailed, InputError, NoSnapshot, NotFound, RecsysError, SnapshotCorrupt, Unavailable
 
-COMMANDS = ("dataset", "analyze", "rebuild", "evaluate", "list", "verify", "publish", "rollback", "prune")
+COMMANDS = (
+    "dataset",
+    "analyze",
+    "rebuild",
+    "evaluate",
+    "ingest",
+    "report",
+    "list",
+    "verify",
+    "publish",
+    "rollback",
+    "prune",
+)
 
 
 def raising(error: BaseException) -> Callable[[argparse.Namespace], int]:

@@ -12,16 +12,17 @@ from index.settings import Settings
 from recsys.ask import Ask
 from recsys.errors import InputError
 from recsys.model import Snapshot
-from recsys.policy_settings import POLICIES, CapSettings, FreshnessSettings, Promotion
+from recsys.policy_settings import POLICIES, CapSettings, ExplorationSettings, FreshnessSettings, Promotion
 from recsys.serving import built_in
 from recsys.snapshot.store import SnapshotStore
 
 MAIL = """
 [serving.mail]
 base = "home"
-policies = ["spread", "freshness", "promotions", "caps"]
+policies = ["spread", "freshness", "promotions", "caps", "exploration"]
 freshness = { weight = 1, half_life_days = 14 }
 caps = { category = 3, brand = 2, level = 1 }
+exploration = { share = 0.1, max_age_days = 14 }
 
 [[serving.mail.promotions]]
 name = "own brand"
@@ -36,6 +37,9 @@ share = 1e-3
 """
 
 
+EXPLORING = "exploration = { share = 0.5 }\n"
+
+
 def declared(tmp_path: Path, toml: str) -> Settings:
     path = tmp_path / "recsys.toml"
     path.write_text(toml, encoding="utf-8")
@@ -44,7 +48,8 @@ def declared(tmp_path: Path, toml: str) -> Settings:
 
 def test_every_key_is_read_and_reaches_the_serving_config(tmp_path: Path) -> None:
     config = declared(tmp_path, MAIL).serving["mail"].on("mail", built_in()["home"])
-    assert config.policies == ("spread", "freshness", "promotions", "caps")
+    assert config.policies == ("spread", "freshness", "promotions", "caps", "exploration")
+    assert config.exploration == ExplorationSettings(0.1, 14.0)
     assert config.freshness == FreshnessSettings(1.0, 14.0)
     assert config.caps == CapSettings(category=3, brand=2, level=1)
     assert config.promotions == (
@@ -58,6 +63,7 @@ def test_what_is_not_said_is_as_in_the_base(tmp_path: Path) -> None:
     config = declared(tmp_path, "[serving.mail]\nbase = 'similar'").serving["mail"].on("mail", built_in()["similar"])
     assert (config.policies, config.freshness, config.caps, config.promotions) == (POLICIES, None, None, ())
     assert config.active == ("diversity",)
+    assert config.exploration is None
 
 
 def promoting(**keys: str) -> str:
@@ -69,10 +75,27 @@ def promoting(**keys: str) -> str:
     ("toml", "sentence"),
     [
         ("policies = 'caps'", "serving.x.policies must be a list of texts, got 'caps'"),
-        ("policies = ['cap']", "policies has 'cap'; there are freshness, spread, diversity, caps, promotions"),
+        (
+            "policies = ['cap']",
+            "policies has 'cap'; there are freshness, spread, diversity, caps, promotions, exploration",
+        ),
         ("policies = ['caps', 'spread']", "policies has spread too late: freshness, spread and diversity come before"),
         ("policies = ['caps']\ndiversity = 0.4", "serving.x.policies leaves out diversity, which serving.x.diversity"),
-        ("policies = [" + "'caps', " * 10_000 + "]", "serving.x.policies must name at most 5 policies, got 10000"),
+        ("policies = [" + "'caps', " * 10_000 + "]", "serving.x.policies must name at most 6 policies, got 10000"),
+        ("policies = ['exploration', 'caps']", "serving.x.policies: policies has exploration too early: it comes last"),
+        ("policies = ['caps']\nexploration = { share = 0.1 }", "serving.x.policies leaves out exploration, which"),
+        ("exploration = 0.1", "serving.x.exploration must be a table, got 0.1"),
+        ("exploration = {}", "serving.x.exploration lacks share"),
+        ("exploration = { share = 0.51 }", "serving.x.exploration.share must be a number from 0 to 0.5, got 0.51"),
+        ("exploration = { share = nan }", "serving.x.exploration.share must be a number from 0 to 0.5, got nan"),
+        (
+            "exploration = { share = 0.1, max_age_days = 0 }",
+            "serving.x.exploration: exploration must have a share from",
+        ),
+        (
+            "exploration = { share = 0.1, days = 3 }",
+            "unknown key serving.x.exploration.days; allowed are share, max_age",
+        ),
         ("caps = 3", "serving.x.caps must be a table, got 3"),
         ("caps = {}", "serving.x.caps: caps must cap category, brand or both"),
         ("caps = { category = -1 }", "serving.x.caps.category must be a whole number from 1 to 10, got -1"),
@@ -145,7 +168,9 @@ def test_a_rebuild_keeps_the_policies_in_the_manifest_and_serves_by_them(
     data = corner_shop.write(tmp_path / "data")
     toml = "[training]\nwindows = 1\n[sources]\noff = ['ease', 'two-tower']\n[serving.mail]\nbase = 'home'\n"
     toml += "filter = 'price < 1000'\n"
-    (data / "recsys.toml").write_text(toml + promoting(filter="'title:*'", slots="[2]") + "\ncaps = { brand = 9 }\n")
+    (data / "recsys.toml").write_text(
+        toml + promoting(filter="'title:*'", slots="[2]") + "\ncaps = { brand = 9 }\n" + EXPLORING
+    )
     ran = rebuild(data, "--until", "2025-05-01T12:00Z")
     assert ran.code == 0, ran.err
     store = SnapshotStore(tmp_path / "snapshots")
@@ -153,7 +178,9 @@ def test_a_rebuild_keeps_the_policies_in_the_manifest_and_serves_by_them(
     assert configs["mail"]["caps"] == {"category": 0, "brand": 9, "level": 0}
     assert configs["mail"]["promotions"] == [{"name": "p", "filter": "title:*", "share": 0.1, "slots": [2]}]
     assert configs["mail"]["filter"] == "price < 1000"
-    assert not {"policies", "freshness", "caps", "promotions", "filter"} & set(configs["home"])
+    assert configs["mail"]["exploration"] == {"share": 0.5, "max_age_days": 28.0}
+    assert not {"policies", "freshness", "caps", "promotions", "filter", "exploration"} & set(configs["home"])
     snapshot = Snapshot.read(store.open(store.current()))
-    assert snapshot.configs["mail"].active[-2:] == ("caps", "promotions")
+    assert snapshot.configs["mail"].active[-3:] == ("caps", "promotions", "exploration")
+    snapshot.replay_golden()
     assert len(snapshot.recommend(Ask(at=snapshot.last_event_at + 1, serving_config="mail", limit=6)).slate) == 6

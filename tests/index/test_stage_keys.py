@@ -111,6 +111,7 @@ def test_settings_count_where_they_matter(dataset: Dataset) -> None:
     [
         lambda d: {"prices": frozen(catalogue_of(d).prices + 1, np.float32)},
         lambda d: {"in_stock": frozen(~catalogue_of(d).in_stock, np.bool_)},
+        lambda d: {"gone": frozen([0], np.int32)},
         lambda d: {"created_at": frozen(catalogue_of(d).created_at + 1, np.int64)},
         lambda d: {"codes": {"brand": frozen(np.zeros(len(d.item_ids)), np.int32)}},
     ],

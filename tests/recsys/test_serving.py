@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recsys.policy_settings import CapSettings, FreshnessSettings, Promotion
+from recsys.policy_settings import CapSettings, ExplorationSettings, FreshnessSettings, Promotion
 from recsys.serving import Depth, Scope, ServingConfig, built_in
 from recsys.snapshot.canonical import canonical
 
@@ -35,11 +35,12 @@ def test_every_field_of_a_config_survives_json() -> None:
         diversity=0.4,
         spread=0.15,
         description="An odd one",
-        policies=("spread", "promotions", "caps"),
+        policies=("spread", "promotions", "caps", "exploration"),
         freshness=FreshnessSettings(0.5, 14.0),
         caps=CapSettings(category=3, level=2),
         promotions=(Promotion("p", "price < 3", 0.2, (3, 7)), Promotion("q", "title:*", 0.1)),
         filter="price < 9",
+        exploration=ExplorationSettings(0.1, 14.0),
     )
     assert ServingConfig.from_json(config.to_json()) == config
     assert ServingConfig.from_json(json.loads(canonical(config.to_json()))) == config
@@ -56,10 +57,17 @@ def test_a_config_of_before_there_were_such_policies_stays_as_it_was_signed(name
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"policies": ["cap"]}, "policies has 'cap'; there are freshness, spread, diversity, caps, promotions"),
+        (
+            {"policies": ["cap"]},
+            "policies has 'cap'; there are freshness, spread, diversity, caps, promotions, exploration",
+        ),
         ({"policies": ["caps", "caps"]}, "policies must name each policy once"),
         ({"policies": ["promotions", "diversity"]}, "policies has diversity too late"),
         ({"caps": {"category": 11, "brand": 0, "level": 0}}, "caps must be from 1 to 10 items"),
+        ({"policies": ["exploration", "caps"]}, "policies has exploration too early: it comes last"),
+        ({"exploration": {"share": 0.6, "max_age_days": 3}}, "exploration must have a share from 0 to 0.5"),
+        ({"exploration": {"share": float("nan"), "max_age_days": 3}}, "exploration must have a share from 0 to 0.5"),
+        ({"exploration": {"share": 0.1, "max_age_days": 0}}, "exploration must have a share from 0 to 0.5 and an age"),
         ({"freshness": {"weight": float("nan"), "half_life_days": 3}}, "freshness must have a weight"),
         ({"promotions": [{"name": "p", "filter": "x", "share": 1.1, "slots": []}]}, "must have a share from 0 to 1"),
         ({"promotions": [{"name": "p", "filter": " ", "share": 1.0, "slots": []}]}, "must have a name and a filter"),
@@ -77,6 +85,8 @@ def test_only_policies_that_have_something_to_say_are_active() -> None:
     assert config.varied(0.5).active == ("spread", "diversity", "caps")
     assert replace(config, policies=("caps",)).varied(0.5).active == ("diversity", "caps")
     assert config.varied(0.0).active == ("spread", "caps")
+    assert replace(config, exploration=ExplorationSettings(0.1)).active == ("spread", "caps", "exploration")
+    assert replace(config, exploration=ExplorationSettings(0.0)).active == ("spread", "caps")
 
 
 @pytest.mark.parametrize("name", sorted(built_in()))

@@ -10,6 +10,7 @@ import pytest
 
 from recsys.arrays import Bool, Float32, frozen
 from recsys.model import Snapshot
+from recsys.overlay.overlay import Basis
 from recsys.query import Hits, Query
 from recsys.sources.affinity import AffinityPopular
 from recsys.sources.ease import Ease
@@ -21,6 +22,7 @@ from recsys.sources.stored import StoredSource
 from recsys.sources.two_tower import TwoTowerSource
 from recsys.sources.user_neighbours import UserNeighbours
 from recsys.sparse import SparseTable
+from recsys.stores.records import LiveItem, text_digest
 
 POPULARITY = ("popular", "first", "trending")
 FROM_HISTORY = ("history", "als", "content", "ease", "item-knn", "user-knn", "next", "item2vec", "affinity")
@@ -50,6 +52,21 @@ def masks(n_items: int) -> list[Bool]:
         np.arange(n_items) == 6,
         *(rng.random(n_items) < share for share in (0.2, 0.5, 0.8)),
     ]
+
+
+@pytest.fixture(scope="module", params=["as it was built", "with new and changed items"])
+def board(request: pytest.FixtureRequest, board: Snapshot) -> Snapshot:
+    """The checkerboard, and again with another text for item 3 and two new items, of which one is embedded."""
+    if request.param == "as it was built":
+        return board
+    created = {"is_created": True, "created_us": 1}
+    changes = [
+        LiveItem("i03", {"title": "Other"}, 2),
+        LiveItem("i16", {"title": "New", "price": 2.0}, 1, **created),
+        LiveItem("i17", {"title": "Newer"}, 1, **created),
+    ]
+    vectors = {text_digest(text): frozen([1, 0, 0, 0, 0], np.float32) for text in ("Other", "New")}
+    return Basis(board).over(changes, vectors).snapshot
 
 
 @pytest.fixture(params=NAMES)
@@ -93,13 +110,15 @@ def test_hits_are_allowed_unique_and_at_most_k(source: Source, queries: list[Que
     assert found > 0
 
 
-def test_a_mask_is_searched_within_and_not_applied_to_what_was_found(source: Source, queries: list[Query]) -> None:
+def test_a_mask_is_searched_within_and_not_applied_to_what_was_found(
+    source: Source, queries: list[Query], board: Snapshot
+) -> None:
     """The best allowed item is found however many better ones are not allowed."""
-    found = 0
+    found, n_items = 0, len(board.catalogue)
     for query in queries:
-        everything = source.retrieve(replace(query, allowed=frozen(np.ones(16), np.bool_)), 100).items
+        everything = source.retrieve(replace(query, allowed=frozen(np.ones(n_items), np.bool_)), 100).items
         for item in everything[1:].tolist():
-            only = source.retrieve(replace(query, allowed=frozen(np.arange(16) == item, np.bool_)), 1).items
+            only = source.retrieve(replace(query, allowed=frozen(np.arange(n_items) == item, np.bool_)), 1).items
             assert only.tolist() == [item]
             found += 1
     assert found > 0
@@ -262,10 +281,12 @@ def test_scores_are_one_float32_an_item_in_the_order_asked(
         assert (nothing.dtype, nothing.shape) == (np.float32, (0,))
 
 
-def test_what_is_allowed_or_on_the_page_is_no_matter_to_a_score(scorer: Source, queries: list[Query]) -> None:
-    items = np.arange(16)
+def test_what_is_allowed_or_on_the_page_is_no_matter_to_a_score(
+    scorer: Source, queries: list[Query], board: Snapshot
+) -> None:
+    items = np.arange(len(board.catalogue))
     query = queries[0]
-    masked = replace(query, allowed=frozen(np.zeros(16), np.bool_), context_items=frozen([7], np.int32))
+    masked = replace(query, allowed=frozen(np.zeros(len(items)), np.bool_), context_items=frozen([7], np.int32))
     assert scores_of(scorer, query, items).tobytes() == scores_of(scorer, masked, items).tobytes()
 
 
@@ -273,8 +294,9 @@ def test_what_is_allowed_or_on_the_page_is_no_matter_to_a_score(scorer: Source, 
 def test_who_is_unknown_can_be_scored_without_a_word(
     scorer: Source, board: Snapshot, query_of: QueryOf, user_id: str
 ) -> None:
-    scores = scores_of(scorer, query_of(board, user_id), np.arange(16))
-    assert (scores.dtype, scores.shape) == (np.float32, (16,))
+    n_items = len(board.catalogue)
+    scores = scores_of(scorer, query_of(board, user_id), np.arange(n_items))
+    assert (scores.dtype, scores.shape) == (np.float32, (n_items,))
     assert not np.isinf(scores).any()
     if scorer.name != "segment":
         # Nothing to say, or the same of everything.
@@ -288,5 +310,8 @@ def test_who_is_unknown_can_be_scored_without_a_word(
 def test_an_item_a_source_cannot_know_has_no_score(
     board: Snapshot, query_of: QueryOf, name: str, unknown: list[int]
 ) -> None:
-    scores = scores_of(board.pipeline.sources[name], query_of(board, "u00"), np.arange(16))
-    assert np.flatnonzero(np.isnan(scores)).tolist() == unknown
+    new = list(range(16, len(board.catalogue)))
+    if name == "content":
+        new = new[1:]  # the first one has been embedded
+    scores = scores_of(board.pipeline.sources[name], query_of(board, "u00"), np.arange(len(board.catalogue)))
+    assert np.flatnonzero(np.isnan(scores)).tolist() == unknown + new

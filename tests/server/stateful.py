@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from protos.recommender.v1 import recommendation_service_pb2 as pb
+from protos.recommender.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.event_service_pb2 import WriteEventsRequest, WriteEventsResponse
 from protos.recommender.v1.event_service_pb2_grpc import EventServiceStub
@@ -28,6 +29,7 @@ class Shop:
         self.writer, self.reader = (workers.start(settings) for _ in range(WORKERS))
         self.target = workers.targets[0]
         self.users = UserServiceStub(self.writer)
+        self.catalog = CatalogServiceStub(self.writer)
         # What is kept in the background is there once this returned.
         self.stop = workers.stop
 

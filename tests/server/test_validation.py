@@ -8,7 +8,13 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from protos.recommender.v1 import event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2
+from protos.recommender.v1 import (
+    catalog_service_pb2,
+    event_service_pb2,
+    recommendation_service_pb2,
+    snapshot_service_pb2,
+    user_service_pb2,
+)
 from protos.recommender.v1.recommendation_service_pb2 import (
     BatchRecommendRequest,
     RecommendRequest,
@@ -34,7 +40,13 @@ def violations(request: Message) -> list[tuple[str, str]]:
 def test_every_request_message_has_a_rule_for_each_of_its_fields() -> None:
     requests = {
         method.input_type.full_name: {field.name for field in method.input_type.fields}
-        for file in (event_service_pb2, recommendation_service_pb2, snapshot_service_pb2, user_service_pb2)
+        for file in (
+            catalog_service_pb2,
+            event_service_pb2,
+            recommendation_service_pb2,
+            snapshot_service_pb2,
+            user_service_pb2,
+        )
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

@@ -23,7 +23,10 @@ from .tiny_shop import ALL_ITEMS, N_ITEMS, OUT_OF_STOCK, publish_searchable
 
 MODULES = [
     Path(__file__),
-    *map(Path(__file__).with_name, ("test_what_happens_when_serving.py", "test_what_happens_when_live.py")),
+    *map(
+        Path(__file__).with_name,
+        ("test_what_happens_when_serving.py", "test_what_happens_when_live.py", "test_what_happens_when_items.py"),
+    ),
 ]
 USER = "user-03"
 SOLD_OUT = ALL_ITEMS[OUT_OF_STOCK]

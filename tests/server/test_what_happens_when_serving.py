@@ -17,7 +17,6 @@ from protos.recommender.v1.recommendation_service_pb2_grpc import Recommendation
 from recsys.errors import NoSnapshot, Unavailable
 from recsys.pipeline import Pipeline
 from recsys.query import Hits, Query, Recommendation
-from recsys.snapshot.store import SnapshotStore
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
 from server.costs import Costs
@@ -27,7 +26,6 @@ from server.page_tokens import LIFETIME_S
 from .bare_server import PATIENCE_S, StandingClock, answering, read, served, serving, slow_ranking, slow_source
 from .paged import AT, ids
 from .readme_rows import ROWS, Row
-from .tiny_shop import commit_tiny, tiny_snapshot
 
 LONG_S = 60
 
@@ -64,27 +62,6 @@ def old_one(live: Live) -> Iterator[RecommendationServiceStub]:
 
 def asked(**fields: Any) -> pb.RecommendRequest:
     return pb.RecommendRequest(**{"user_id": "user-03", "at": AT, "page_size": 5, **fields})
-
-
-def test_sold_out_since_the_snapshot_was_built(tmp_path: Path, listen: Callable[..., str], row: Row) -> None:
-    store = SnapshotStore(tmp_path)
-    before = tiny_snapshot(1)
-    store.publish(commit_tiny(tmp_path, before))
-    with grpc.insecure_channel(listen(tmp_path)) as channel:
-        answer = RecommendationServiceStub(channel).Recommend(asked())
-    row.is_answered(answer)
-
-    # The next snapshot knows better. Nothing told the first one.
-    in_stock = before.catalogue.in_stock.copy()
-    (number,) = before.catalogue.items.numbers([answer.results[0].item_id])
-    in_stock[number] = False
-    context = replace(before.model.context, catalogue=replace(before.catalogue, in_stock=in_stock))
-    after = replace(before, model=replace(before.model, context=context))
-    store.publish(commit_tiny(tmp_path, after))
-    with grpc.insecure_channel(listen(tmp_path)) as channel:
-        later = RecommendationServiceStub(channel).Recommend(asked())
-    assert later.snapshot_version != answer.snapshot_version
-    assert ids(answer)[0] not in ids(later)
 
 
 def test_a_source_fails(old_one: RecommendationServiceStub, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:

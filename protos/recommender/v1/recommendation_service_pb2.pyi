@@ -351,7 +351,7 @@ Global___Contribution: _TypeAlias = Contribution  # noqa: Y015
 
 @_typing.final
 class RecommendResult(_message.Message):
-    """One entry of the list. Field numbers 8 to 10 are kept for exploration."""
+    """One entry of the list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -362,16 +362,29 @@ class RecommendResult(_message.Message):
     ITEM_FIELD_NUMBER: _builtins.int
     CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
     PROMOTION_NAME_FIELD_NUMBER: _builtins.int
+    IS_EXPLORATION_FIELD_NUMBER: _builtins.int
+    PROPENSITY_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The shop's id of the item."""
     score: _builtins.float
-    """Higher is better. Comparable within one response only. Ten by ten, results come in its order, but for promotions;
-    variety decides which.
+    """Higher is better. Comparable within one response only. Ten by ten, results come in its order, but for promotions
+    and exploration; variety decides which.
     What fills a list after all candidates follows by popularity, a hundred at a time in this order.
     """
     promotion_name: _builtins.str
     """The promotion of the serving config that brought the item further up than it would stand without promotions. Empty
     when it stands where its own merit puts it, even if it passes the filter of a promotion.
+    """
+    is_exploration: _builtins.bool
+    """Chance brought the item here, in place of the one that would stand here, because it is new. Only where the serving
+    config has `exploration`.
+    """
+    propensity: _builtins.float
+    """The probability of this item at this place given those before it, above 0, at most 1: what it earns, weighed by the
+    inverse, tells what other lists would have earned. Of an explored result share / n, where it was drawn from n new
+    items; of another 1 - share, or 1 where chance had no say: there was nothing to draw, the item passes the filter of a
+    promotion, or the place lies behind the first ten screens or behind all candidates. The product over a list's first
+    places is the probability of these. Absent when the serving config does not explore.
     """
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceHit]:
@@ -401,12 +414,16 @@ class RecommendResult(_message.Message):
         item: _item_pb2.Item | None = ...,
         contributions: _abc.Iterable[Global___Contribution] | None = ...,
         promotion_name: _builtins.str = ...,
+        is_exploration: _builtins.bool = ...,
+        propensity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_propensity", b"_propensity", "item", b"item", "propensity", b"propensity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contributions", b"contributions", "item", b"item", "item_id", b"item_id", "promotion_name", b"promotion_name", "reasons", b"reasons", "score", b"score", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_propensity", b"_propensity", "contributions", b"contributions", "is_exploration", b"is_exploration", "item", b"item", "item_id", b"item_id", "promotion_name", b"promotion_name", "propensity", b"propensity", "reasons", b"reasons", "score", b"score", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__propensity: _TypeAlias = _typing.Literal["propensity"]  # noqa: Y015
+    _WhichOneofArgType__propensity: _TypeAlias = _typing.Literal["_propensity", b"_propensity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__propensity) -> _WhichOneofReturnType__propensity | None: ...
 
 Global___RecommendResult: _TypeAlias = RecommendResult  # noqa: Y015
 
@@ -422,7 +439,7 @@ class PolicyStep(_message.Message):
     name: _builtins.str
     """What forbids items of the catalogue: "stock", "exclude", "scope", "context" (the items of the page, which are not
     shown beside themselves), "serving_filter" (the serving config's own), "filter", "query" (what it is not about).
-    What reorders candidates: "freshness", "spread", "diversity", "caps", "promotions".
+    What reorders candidates: "freshness", "spread", "diversity", "caps", "promotions", "exploration".
     """
     n_moved: _builtins.int
     """Of the places up to the end of this page those that hold another item since."""

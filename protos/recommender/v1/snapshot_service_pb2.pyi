@@ -511,6 +511,7 @@ class ServingConfig(_message.Message):
     NEEDS_QUERY_FIELD_NUMBER: _builtins.int
     RELEVANCE_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    EXPLORATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What a request calls it."""
     description: _builtins.str
@@ -545,8 +546,8 @@ class ServingConfig(_message.Message):
 
     @_builtins.property
     def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The policies that are applied after ranking, in their order: of freshness, spread, diversity, caps and promotions
-        those that have something to say.
+        """The policies that are applied after ranking, in their order: of freshness, spread, diversity, caps, promotions
+        and exploration those that have something to say.
         """
 
     @_builtins.property
@@ -560,6 +561,10 @@ class ServingConfig(_message.Message):
     @_builtins.property
     def promotions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Promotion]:
         """What takes places of its own on each screen."""
+
+    @_builtins.property
+    def exploration(self) -> Global___Exploration:
+        """Which places go to new items by chance. Absent: none."""
 
     def __init__(
         self,
@@ -581,14 +586,41 @@ class ServingConfig(_message.Message):
         needs_query: _builtins.bool = ...,
         relevance: _builtins.float = ...,
         filter: _builtins.str = ...,
+        exploration: Global___Exploration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "freshness", b"freshness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "exploration", b"exploration", "freshness", b"freshness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "description", b"description", "diversity", b"diversity", "filter", b"filter", "freshness", b"freshness", "fusion", b"fusion", "name", b"name", "needs_context", b"needs_context", "needs_query", b"needs_query", "page_size", b"page_size", "policies", b"policies", "promotions", b"promotions", "ranker", b"ranker", "relevance", b"relevance", "scope", b"scope", "sources", b"sources", "spread", b"spread"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "description", b"description", "diversity", b"diversity", "exploration", b"exploration", "filter", b"filter", "freshness", b"freshness", "fusion", b"fusion", "name", b"name", "needs_context", b"needs_context", "needs_query", b"needs_query", "page_size", b"page_size", "policies", b"policies", "promotions", b"promotions", "ranker", b"ranker", "relevance", b"relevance", "scope", b"scope", "sources", b"sources", "spread", b"spread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServingConfig: _TypeAlias = ServingConfig  # noqa: Y015
+
+@_typing.final
+class Exploration(_message.Message):
+    """Places that go to new items by chance, on the first ten screens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: _builtins.int
+    MAX_AGE_DAYS_FIELD_NUMBER: _builtins.int
+    share: _builtins.float
+    """The probability of each place, 0 to 0.5."""
+    max_age_days: _builtins.float
+    """An item is new for so many days after it was created, or after its first event where that is not known."""
+    def __init__(
+        self,
+        *,
+        share: _builtins.float = ...,
+        max_age_days: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_age_days", b"max_age_days", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Exploration: _TypeAlias = Exploration  # noqa: Y015
 
 @_typing.final
 class Freshness(_message.Message):

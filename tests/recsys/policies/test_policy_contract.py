@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from recsys.arrays import frozen
+from recsys.draws import Draws
 from recsys.model import Snapshot
 from recsys.policies.caps import Caps
 from recsys.policies.chain import policies_of, select
 from recsys.policies.diversity import Diversity
+from recsys.policies.exploration import Exploration
 from recsys.policies.freshness import Freshness
 from recsys.policies.promotions import Promotions
 from recsys.policies.protocol import Policy
@@ -37,6 +39,7 @@ PLACING: dict[str, Policy] = {
     "caps of both": Caps(CapSettings(category=2, brand=4, level=1)),
     "slots": Promotions((Promotion("odd", "x", slots=(2, 5)),)),
     "share": Promotions((Promotion("odd", "x", share=0.6),)),
+    "exploration": Exploration(),
 }
 WEIGHTLESS: dict[str, Policy] = {
     "diversity": Diversity(0.0, Spread(0.0)),
@@ -46,6 +49,7 @@ WEIGHTLESS: dict[str, Policy] = {
     "freshness": Freshness(0.0, 30),
     "caps that nothing exceeds": Caps(CapSettings(category=10, brand=10)),
     "promotions of what stands there": Promotions((Promotion("odd", "x", slots=(1,)),)),
+    "exploration of nothing": Exploration(),
 }
 EVERY = {**WEIGHTED, **PLACING}
 
@@ -94,7 +98,8 @@ def board(board: Snapshot) -> Snapshot:
 @pytest.fixture
 def query(board: Snapshot, query_of: Callable[..., Query]) -> Query:
     odd = np.packbits(np.arange(N_ITEMS) % 2 == 1)
-    return replace(query_of(board, "u00", limit=N_ITEMS), promoted=(odd,))
+    draws = Draws.of(("any",), frozen([4, 6, 12, 14], np.int32), share=0.5, n_places=100)
+    return replace(query_of(board, "u00", limit=N_ITEMS), promoted=(odd,), draws=draws)
 
 
 @pytest.mark.parametrize("limit", [1, 9, 100])
@@ -142,7 +147,7 @@ def test_what_has_no_score_is_weighed_last_and_in_its_order(name: str, board: Sn
 @pytest.mark.parametrize("name", WEIGHTLESS)
 def test_without_weight_the_rankers_order_stands(name: str, slate: Slate, board: Snapshot, query: Query) -> None:
     # What is promoted here is the best of each slate.
-    asked = replace(query, promoted=(np.packbits(np.isin(np.arange(N_ITEMS), slate.items[:1])),))
+    asked = replace(query, promoted=(np.packbits(np.isin(np.arange(N_ITEMS), slate.items[:1])),), draws=None)
     positions = WEIGHTLESS[name].select(asked, slate, board.model.context)
     assert positions.tolist() == list(range(len(slate)))
 

@@ -90,3 +90,19 @@ def test_space_of_purged_events_is_given_back(tmp_path: Path) -> None:
     state.close()
     assert (tmp_path / "state.db").stat().st_size < before / 10
     assert left_of(tmp_path, name(0)) == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_of_profiles_that_grew_and_shrank_is_left(tmp_path: Path, seed: int) -> None:
+    state = SqliteState(tmp_path)
+    dice = random.Random(seed)
+    for _ in range(12):
+        users = [name(dice.randrange(400)) for _ in range(500)]
+        changes = [ProfileChange(user, {"a": f"{user} " * dice.randrange(60)}) for user in users]
+        state.users.upsert(changes, existing=(), create=True)
+    erased = range(0, 400, 4)
+    for number in erased:
+        state.users.erase(name(number), now_us=NOW)
+    assert [number for number in erased if left_of(tmp_path, name(number))] == []
+    assert len(list(state.users.profiles())) == 300
+    state.close()

@@ -1,0 +1,154 @@
+"""Filters over changed items: what the snapshot's columns come to, put right where an item is another now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.arrays import Bool, Int32, frozen
+from recsys.filters.catalogue_columns import ATTRIBUTES, attributes_at
+from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, Texts, Times
+from recsys.filters.dictionary import Coded, Dictionary
+from recsys.filters.kept import Filters
+from recsys.grouping import positions
+from recsys.overlay.changes import Changes
+from recsys.text_column import TextColumn
+
+# As many attributes as a rebuild keeps of a table.
+MOST_NEW_ATTRIBUTES = 64
+_NO_TEXTS = Dictionary(TextColumn.of([]))
+
+
+class ChangedFilters(Filters):
+    """``base``, which goes on keeping what its own columns come to, under ``changes``.
+
+    A filter is evaluated once more on the rows of the changes alone; what both come to is kept as long as this is.
+    Make it by ``over``, and again when anything has changed.
+    """
+
+    def __init__(self, base: Filters, changes: Changes) -> None:
+        super().__init__(base.columns)  # which nothing here reads by row
+        self._base = base
+        self._changes = changes
+        self._known: dict[str, NDArray[np.uint8]] = {}
+        self._known_lock = Lock()
+
+    @classmethod
+    def over(cls, base: Filters, changes: Changes, before: Filters | None = None) -> ChangedFilters:
+        """``base`` under ``changes``. before: of former changes, used again where it fits."""
+        new = _new_attributes(base.columns, changes)
+        if not new:
+            return cls(base, changes)
+        if isinstance(before, ChangedFilters) and before._base.columns.schema.kinds == {
+            **base.columns.schema.kinds,
+            **new,
+        }:
+            return cls(before._base, changes)
+        return cls(Filters(_with_missing(base.columns, new)), changes)
+
+    def check(self, text: str) -> None:
+        """As ``Filters``."""
+        self._base.check(text)
+
+    def pin(self, text: str) -> None:
+        """As ``Filters``."""
+        self._base.pin(text)
+
+    def mask(self, text: str) -> Bool:
+        """As ``Filters``."""
+        return np.unpackbits(self.bits(text), count=self._n_items).view(np.bool_)
+
+    def bits(self, text: str) -> NDArray[np.uint8]:
+        """As ``Filters``."""
+        with self._known_lock:
+            known = self._known.get(text)
+        if known is not None:
+            return known
+        predicate = self._base.predicate(text)
+        mask = np.zeros(self._n_items, np.bool_)
+        mask[: self._changes.n_items] = self._base.mask(text)
+        mask[self._changes.numbers] = predicate.mask(self._rows)
+        bits = np.packbits(mask)
+        with self._known_lock:
+            if len(self._known) >= self.most:
+                self._known.clear()
+            self._known[text] = bits
+        return bits
+
+    def attributes(self, items: Int32) -> dict[str, list[str | float | None]]:
+        """As ``Filters``."""
+        place, changed = positions(self._changes.numbers, items)
+        rows = attributes_at(self._rows, np.arange(len(self._changes), dtype=np.int32))
+        found = {}
+        # Those of the first item stand in where the snapshot has no row, or no longer the right one.
+        for name, values in self._base.attributes(np.where(changed, 0, items).astype(np.int32)).items():
+            told = iter(place[changed].tolist())
+            found[name] = [
+                rows[name][next(told)] if is_changed else value
+                for value, is_changed in zip(values, changed.tolist(), strict=True)
+            ]
+        return found
+
+    @property
+    def _n_items(self) -> int:
+        return self._changes.n_items + self._changes.n_new
+
+    @cached_property
+    def _rows(self) -> Columns:
+        """The columns of the changes alone; worked out when the first filter is asked for."""
+        changes, attributes = self._changes, self._changes.attributes()
+        fields: dict[str, Column] = {
+            "title": Texts(Coded.of(row.title for row in changes.rows)),
+            "category": Paths(Coded.of(row.category for row in changes.rows)),
+            "brand": Texts(Coded.of(row.brand for row in changes.rows)),
+            "price": Numbers(changes.prices),
+            "in_stock": Booleans(changes.in_stock),
+            "created_at": Times(changes.created_at),
+        }
+        nothing = [""] * len(changes)
+        for name, kind in self._base.columns.schema.kinds.items():
+            if name.startswith(ATTRIBUTES):
+                texts = attributes.get(name.removeprefix(ATTRIBUTES), nothing)
+                fields[name] = Texts(Coded.of(texts)) if kind is Texts else _numbers(texts)
+        return Columns(len(changes), fields, self.columns.searched)
+
+
+def number_in(text: str) -> float | None:
+    """The finite number that ``text`` spells, None where it spells none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _numbers(texts: Sequence[str]) -> Numbers:
+    found = [number_in(text) for text in texts]
+    return Numbers(frozen([math.nan if number is None else number for number in found], np.float64))
+
+
+def _new_attributes(columns: Columns, changes: Changes) -> dict[str, type[Column]]:
+    """Kinds of the attributes that the snapshot lacks: numbers where all are, text else."""
+    found: dict[str, type[Column]] = {}
+    for row in changes.rows:
+        for name, text in row.attributes.items():
+            field = f"{ATTRIBUTES}{name}"
+            if field not in columns.by_name and found.get(field) is not Texts:
+                found[field] = Texts if number_in(text) is None else Numbers
+    return dict(sorted(found.items())[:MOST_NEW_ATTRIBUTES])
+
+
+def _with_missing(columns: Columns, kinds: Mapping[str, type[Column]]) -> Columns:
+    """``columns`` and one without a single value for each of ``kinds``; they take no memory."""
+    n_items = columns.n_items
+    codes = np.broadcast_to(np.int32(-1), (n_items,))
+    numbers = np.broadcast_to(np.float64("nan"), (n_items,))
+    missing: dict[str, Column] = {
+        name: Texts(Coded(_NO_TEXTS, codes)) if kind is Texts else Numbers(numbers) for name, kind in kinds.items()
+    }
+    return Columns(n_items, {**columns.by_name, **missing}, columns.searched)
