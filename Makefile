@@ -32,7 +32,7 @@ PROTOS := protos/recommender/v1 protos/encoder/v1
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I$(SITE_PACKAGES)
 
 .PHONY: help setup test check proto proto-baseline bench bench-diversity bench-durability bench-filters bench-hostile \
-	bench-overload bench-quality bench-replay bench-shops bench-state bench-swap bench-training demo clean
+	bench-live bench-overload bench-quality bench-replay bench-shops bench-state bench-swap bench-training demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -110,6 +110,9 @@ bench-filters: setup  ## under filters beside without, a million items: search, 
 
 bench-hostile: setup  ## 20,000 hostile requests: unfair answers, the slowest, growth of memory; writes bench/hostile.json
 	@$(BIN)/python -m tests.benchmarks.bench_hostile $(DEMO)/snapshots --json bench/hostile.json
+
+bench-live: setup  ## live events over the wire: seen at once, events a second, what answers cost then; writes bench/live.json
+	@$(BIN)/python -m tests.benchmarks.bench_live $(DEMO)/snapshots --json bench/live.json
 
 bench-overload: setup  ## a minute of five times as many calls as the server can answer; writes bench/overload.json
 	@$(BIN)/python tests/benchmarks/bench_overload.py $(DEMO)/snapshots --json bench/overload.json

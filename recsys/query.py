@@ -119,11 +119,9 @@ class Query:
 
     def bins_of(self, table: Int32) -> Int32:
         """The known bins of the asker's profile, of which ``table`` (n_users, P) has the snapshot's, -1 unknown."""
-        if self.profile is not None:
-            bins = self.profile.bins
-        else:
-            bins = table[self.user] if self.user is not None else table[:0].ravel()
-        return bins[bins >= 0]
+        if self.profile is None:
+            return known_bins(table, self.user)
+        return self.profile.bins[self.profile.bins >= 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +248,13 @@ class Recommendation:
             explored=None if self.explored is None else self.explored[rows],
             propensities=None if self.propensities is None else self.propensities[rows],
         )
+
+
+def known_bins(table: Int32, user: int | None) -> Int32:
+    """The known bins of user number ``user`` in ``table`` (n_users, P), -1 unknown; none for None."""
+    if user is None:
+        return table[:0].ravel()
+    return table[user][table[user] >= 0]
 
 
 def narrowed(allowed: Bool, owned: Int32, scope: Scope) -> Bool:

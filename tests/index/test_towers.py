@@ -13,6 +13,7 @@ from index.states import States
 from index.towers import ItemTower, UserTower, _exported, train_towers
 from recsys.arrays import frozen
 from recsys.histories import Histories
+from recsys.query import known_bins
 
 from .two_tastes import DAY, N_ITEMS, N_USERS, NOW, SETTINGS, Tastes, two_tastes
 
@@ -59,7 +60,7 @@ def test_numpy_answers_what_torch_was_trained_to(tastes: Tastes) -> None:
         if (bins[row] < 0).any():
             continue  # the noise above also moved the row of what is missing, which training leaves at zero
         user, at = int(given.states.users[state]), int(given.states.times[state])
-        vector = model.vector_of(histories.of(user).before(at), at=at, user=user)
+        vector = model.vector_of(histories.of(user).before(at), known_bins(model.bins, user), at=at)
         if vector is not None:
             np.testing.assert_allclose(vector, told[row], rtol=2e-3, atol=2e-4)
     with torch.no_grad():
@@ -75,7 +76,8 @@ def test_training_leaves_what_is_missing_at_nothing(tastes: Tastes) -> None:
     assert model.profile.shape == (3, SETTINGS.profile_width)
     bare = replace(model, bins=frozen(np.full((N_USERS, 2), -1), np.int32))
     history = Histories.of_interactions(tastes.interactions, N_USERS).of(5)
-    known, unknown = bare.vector_of(history, at=NOW, user=5), model.vector_of(history, at=NOW, user=None)
+    known = bare.vector_of(history, known_bins(bare.bins, 5), at=NOW)
+    unknown = model.vector_of(history, known_bins(model.bins, None), at=NOW)
     assert known is not None
     assert unknown is not None
     assert known.tobytes() == unknown.tobytes()

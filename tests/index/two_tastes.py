@@ -15,7 +15,7 @@ from recsys.arrays import frozen
 from recsys.histories import Histories
 from recsys.interactions import Interactions
 from recsys.profiles import Profiles
-from recsys.query import EMPTY_HISTORY
+from recsys.query import EMPTY_HISTORY, known_bins
 from recsys.sources.two_tower import TwoTowerSource
 
 from .bare import taken
@@ -70,7 +70,7 @@ class Tastes:
     def share_of_own(self, source: TwoTowerSource, user: int, *, of: slice, history: bool = True) -> float:
         """Of the best half of the items ``of``, the share that is of the user's taste."""
         past = Histories.of_interactions(self.interactions, N_USERS).of(user) if history else EMPTY_HISTORY
-        vector = source.model.vector_of(past, at=NOW, user=user)
+        vector = source.model.vector_of(past, known_bins(source.model.bins, user), at=NOW)
         assert vector is not None
         rows = np.arange(N_ITEMS)[of]
         scores = source.model.vectors[rows] @ vector

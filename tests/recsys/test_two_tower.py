@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys.arrays import Int32, frozen
-from recsys.query import EMPTY_HISTORY, History, Query
+from recsys.arrays import frozen
+from recsys.query import EMPTY_HISTORY, History, Query, known_bins
 from recsys.two_tower import AMOUNT_SCALE, FADES_WEEKS, MOST_HISTORY, TwoTower, fading, history_inputs
 
 HistoryOf = Callable[..., History]
@@ -41,11 +41,6 @@ def model() -> TwoTower:
     )
 
 
-def known(model: TwoTower, user: int | None) -> Int32:
-    """The known bins of the profile of ``user``."""
-    return NO_BINS if user is None else model.bins[user][model.bins[user] >= 0]
-
-
 def by_hand(model: TwoTower, told: list[float]) -> list[float]:
     """What the tower answers, written out entry by entry."""
     units = [
@@ -74,28 +69,28 @@ def test_the_tower_is_told_directions_texts_amounts_and_the_profile(
         told += [x / math.hypot(x, y), y / math.hypot(x, y), text]
         amounts.append(AMOUNT_SCALE * math.log1p(first + second))
     told += [*amounts, 0.0, PROFILE[0][0] + PROFILE[2][0], PROFILE[0][1] + PROFILE[2][1]]
-    vector = model.vector_of(taken, known(model, 0), at=now)
+    vector = model.vector_of(taken, known_bins(model.bins, 0), at=now)
     assert vector is not None
     assert vector.dtype == np.float32
     assert vector.tolist() == pytest.approx(by_hand(model, told), rel=1e-4)
 
 
 def test_a_profile_alone_is_told_with_a_flag_that_says_so(model: TwoTower, now: int) -> None:
-    vector = model.vector_of(EMPTY_HISTORY, known(model, 1), at=now)
+    vector = model.vector_of(EMPTY_HISTORY, known_bins(model.bins, 1), at=now)
     assert vector is not None
     assert vector.tolist() == pytest.approx(by_hand(model, [0.0] * 8 + [1.0, *PROFILE[1]]), rel=1e-5)
 
 
 @pytest.mark.parametrize("user", [2, None])
 def test_neither_history_nor_profile_is_no_vector(model: TwoTower, now: int, user: int | None) -> None:
-    assert model.vector_of(EMPTY_HISTORY, known(model, user), at=now) is None
+    assert model.vector_of(EMPTY_HISTORY, known_bins(model.bins, user), at=now) is None
 
 
 def test_a_history_of_dislikes_is_none(model: TwoTower, history: HistoryOf, now: int) -> None:
     disliked = history([(0, 1.0, 0.0, True), (2, 3.0, 0.0, True)])
     assert model.vector_of(disliked, NO_BINS, at=now) is None
-    with_profile = model.vector_of(disliked, known(model, 1), at=now)
-    alone = model.vector_of(EMPTY_HISTORY, known(model, 1), at=now)
+    with_profile = model.vector_of(disliked, known_bins(model.bins, 1), at=now)
+    alone = model.vector_of(EMPTY_HISTORY, known_bins(model.bins, 1), at=now)
     assert with_profile is not None
     assert alone is not None
     assert with_profile.tobytes() == alone.tobytes()
@@ -103,7 +98,7 @@ def test_a_history_of_dislikes_is_none(model: TwoTower, history: HistoryOf, now:
 
 def test_a_history_is_enough_for_a_stranger_to_the_snapshot(model: TwoTower, history: HistoryOf, now: int) -> None:
     taken = history([(2, 1.0, 1.0, True)])
-    stranger, bare = model.vector_of(taken, NO_BINS, at=now), model.vector_of(taken, known(model, 2), at=now)
+    stranger, bare = model.vector_of(taken, NO_BINS, at=now), model.vector_of(taken, known_bins(model.bins, 2), at=now)
     assert stranger is not None
     assert bare is not None
     assert stranger.tobytes() == bare.tobytes()

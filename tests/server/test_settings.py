@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recsys.errors import InputError
+from server.cli import main
 from server.settings import Settings, parse
 
 NEEDED = ["--snapshots", "snapshots"]
@@ -215,3 +216,17 @@ def test_a_key_of_tokens_that_others_would_see_or_that_is_empty_is_refused(
         parse([*NEEDED, *arguments], environment)
 
     assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--state", __file__], f"--state {__file__} must be a folder"),
+        (["--log-slates", "0.5"], "--log-slates needs --state, where slates are kept"),
+    ],
+)
+def test_what_cannot_be_a_store_is_said_before_any_worker_starts(
+    flags: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--snapshots", str(tmp_path), "--address", "127.0.0.1:0", *flags]) == 2
+    assert capsys.readouterr().err == f"recsys-server: {sentence}\n"

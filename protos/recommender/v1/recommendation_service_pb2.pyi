@@ -136,7 +136,9 @@ class RecommendRequest(_message.Message):
     user_id: _builtins.str
     """The shop's id of the user. Optional, at most 128 characters. Unknown is never an error."""
     visitor_id: _builtins.str
-    """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id."""
+    """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id, and then it
+    is the user it is linked to, if it is.
+    """
     serving_config: _builtins.str
     """Named behaviour: "home" (repeat and new), "discover" (nothing the user already has), "buy-again" (only what the user
     already has), "similar" (needs a context item), "search" (needs a query). Empty means "home". At most 128 characters.
@@ -198,13 +200,15 @@ class RecommendRequest(_message.Message):
         """What the user did that the snapshot does not know yet, in any order: used for this answer as if it did, and not stored.
         Whose it is does not matter here; an event without a timestamp was just before `at`, one that was not before it counts
         nothing, and neither does a search. At most 200. Items that the catalogue lacks are told in `missing_ids`, types that
-        the snapshot does not know in `warnings`.
+        the snapshot does not know in `warnings`. What the snapshot or the state store has already, by event_id or else as the
+        same item at the same second, counts once.
         """
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """"Now" for this answer (replays, evaluation): the history is what happened before it; the models stay the snapshot's.
-        Default: the server's clock. Within the years 1970 to 2100. Before the snapshot's last event it adds a warning.
+        Default: the server's clock, or the second after the user's newest event where that is later by a day at most. Within
+        the years 1970 to 2100. Before the snapshot's last event it adds a warning.
         """
 
     @_builtins.property
@@ -487,7 +491,9 @@ class RecommendResponse(_message.Message):
     snapshot_version: _builtins.str
     """The snapshot everything in this answer comes from."""
     request_id: _builtins.str
-    """Names this call in the server's log; quote it in questions. Differs between equal calls."""
+    """Names this call in the server's log; quote it in questions. Differs between equal calls. In a batch the call's id, a
+    dash and the answer's place in it from 0.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecommendResult]:
         """Best first; no item twice. May be shorter than asked: `warnings` then says so."""
@@ -503,6 +509,7 @@ class RecommendResponse(_message.Message):
         the order of retrieval, the sources' ranks fused. Asked with more time, the same question may have another answer.
         Of a query whose meaning was not looked for, only its words: "encoder:not_configured", "encoder:unavailable" (it
         failed or gave no answer in time), "encoder:other_model" (it has not the model that the snapshot was built with).
+        "state_unavailable": what happened since the snapshot was built could not be looked up.
         """
 
     @_builtins.property
@@ -676,7 +683,9 @@ class SimilarItemsRequest(_message.Message):
     user_id: _builtins.str
     """The shop's id of the user, for ranking. Optional, at most 128 characters. Unknown is never an error."""
     visitor_id: _builtins.str
-    """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id."""
+    """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id, and then it
+    is the user it is linked to, if it is.
+    """
     page_size: _builtins.int
     """How many results to return. 0 (default) means 20, above 200 means 200, negative is INVALID_ARGUMENT."""
     filter: _builtins.str
@@ -802,7 +811,9 @@ class SearchRequest(_message.Message):
     user_id: _builtins.str
     """The shop's id of the user, for ranking. Optional, at most 128 characters. Unknown is never an error."""
     visitor_id: _builtins.str
-    """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id."""
+    """Device or cookie id without personal data. Optional, at most 128 characters. Used when there is no user_id, and then it
+    is the user it is linked to, if it is.
+    """
     serving_config: _builtins.str
     """A serving config that answers a text. Empty (default) means "search". At most 128 characters. Unknown is NOT_FOUND."""
     page_size: _builtins.int
