@@ -144,7 +144,8 @@ class Basis:
             in_stock=numbers(old.in_stock, changes.in_stock),
             created_at=numbers(old.created_at, changes.created_at),
             codes=codes,
-            gone=changes.gone,
+            # What was taken out before the snapshot was built stays out, until a change brings it back.
+            gone=np.union1d(np.setdiff1d(old.gone, changes.numbers), changes.gone).astype(np.int32),
         )
 
     def _newcomers(self, changes: Changes, catalogue: Catalogue) -> Newcomers:

@@ -208,6 +208,15 @@ def test_deleted_items_are_in_no_answer_and_named_as_missing() -> None:
         resolve(Ask(at=NOW, serving_config="similar", context_item_ids=("i00",)), now)
 
 
+def test_what_the_snapshot_has_as_taken_out_stays_out_until_it_is_created_again() -> None:
+    whole = built(things())
+    context = whole.model.context
+    without = replace(context, catalogue=replace(context.catalogue, gone=np.array([3, 4], np.int32)))
+    base = Basis(replace(whole, model=replace(whole.model, context=without)))
+    now = base.over([live(things()[4], 1), LiveItem("i09", {}, 2, is_deleted=True)], {}).snapshot
+    assert now.catalogue.gone.tolist() == [3, 9]
+
+
 @pytest.mark.parametrize(
     ("fields", "is_sold"),
     [
