@@ -21,7 +21,6 @@ from protos.recommender.v1.catalog_service_pb2_grpc import CatalogServiceService
 from protos.recommender.v1.item_pb2 import Item
 from recsys.arrays import frozen
 from recsys.errors import InvalidRequest, NotFound, RecsysError, SnapshotError, StateUnavailable, Unavailable, Violation
-from recsys.ids import IdMap
 from recsys.recent import SECOND_US
 from recsys.stores.records import Inventory, ItemChange, LiveItem
 from server.calls import Call, rpc
@@ -33,8 +32,6 @@ from server.live_items import LiveItems
 from server.state import LiveState
 from server.statuses import status_of
 from server.validation import broken_rules, check
-
-_NO_ITEMS = IdMap.of(())
 
 
 class Catalog(CatalogServiceServicer):
@@ -139,9 +136,13 @@ class Catalog(CatalogServiceServicer):
             return None
 
     def _existing(self, item_ids: Sequence[str], serving: Serving | None) -> set[str]:
-        ids = serving.snapshot.catalogue.items if serving is not None else _NO_ITEMS
-        numbers = ids.numbers(item_ids).tolist()
-        return {item_id for item_id, number in zip(item_ids, numbers, strict=True) if number >= 0}
+        """Those of ``item_ids`` that the snapshot has, and not as taken out."""
+        if serving is None:
+            return set()
+        catalogue = serving.snapshot.catalogue
+        numbers = catalogue.items.numbers(item_ids)
+        there = (numbers >= 0) & ~np.isin(numbers, catalogue.gone)
+        return {item_id for item_id, is_there in zip(item_ids, there.tolist(), strict=True) if is_there}
 
     def _attributes_of(self, serving: Serving | None) -> Callable[[str], list[str]]:
         names = () if serving is None else serving.snapshot.filters.attribute_names

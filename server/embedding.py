@@ -56,12 +56,13 @@ class Embedding:
 
     def look(self) -> int:
         """One look at what waits for a vector; how many have one now."""
+        # Before there is a snapshot, too: all that was ever changed is then known when the first answer is due.
+        self._items.reading()
+        self._items.forget()
         try:
             snapshot = self._live.get().snapshot
         except RecsysError:
             return 0
-        self._items.reading()
-        self._items.forget()
         waiting = self._items.waiting(snapshot)
         if not waiting:
             return 0

@@ -144,7 +144,9 @@ class LiveItems:
                 "n_waiting": len(now.overlay.waiting),
                 "ms": round((perf_counter() - started) * 1e3, 1),
             }
-            LOG.info("catalogue changed", extra={"fields": fields})
+            # Stock moves all the time.
+            is_stock = laid is not None and now.overlay.waiting is laid.overlay.waiting
+            LOG.log(logging.DEBUG if is_stock else logging.INFO, "catalogue changed", extra={"fields": fields})
             return now.overlay
 
     def _laid_over(self, snapshot: Snapshot) -> _Laid | None:

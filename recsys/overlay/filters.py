@@ -133,7 +133,8 @@ def number_in(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    # Python reads 1_000 as a number, tables do not.
+    return number if math.isfinite(number) and "_" not in text else None
 
 
 def _numbers(texts: Sequence[str]) -> Numbers:

@@ -81,3 +81,17 @@ def test_stock_of_an_item_nobody_knows(running: Shop, row: Row) -> None:
     row.is_answered(running.catalog.SetInventory(SetInventoryRequest(item_id="new", stock=0)))
     running.catalog.UpsertItems(UpsertItemsRequest(items=[Item(item_id="new", title="New")], allow_missing=True))
     assert "new" not in shown(running)
+
+
+def test_the_catalogue_as_it_was_asked_for_last_answers_while_the_store_is_away(running: Shop) -> None:
+    running.catalog.UpsertItems(UpsertItemsRequest(items=[Item(item_id="new", title="New")], allow_missing=True))
+    running.catalog.DeleteItems(DeleteItemsRequest(item_ids=[ITEM]))
+    assert "new" in shown(running)
+    for file in running.state.glob("*.db*"):
+        file.write_bytes(b"no database")
+
+    answer = running.recommend()
+
+    assert list(answer.degraded_reasons) == ["state_unavailable"]
+    assert ITEM not in {result.item_id for result in answer.results}
+    assert "new" in {result.item_id for result in answer.results}

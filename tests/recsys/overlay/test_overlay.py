@@ -221,6 +221,15 @@ def test_what_a_rebuild_was_told_is_gone_comes_back_by_a_change_of_its_own() -> 
     assert {"i01", "i05"} <= set(now.answer(everything))
 
 
+def test_what_the_snapshot_has_as_taken_out_stays_out_until_it_is_created_again() -> None:
+    whole = built(things())
+    context = whole.model.context
+    without = replace(context, catalogue=replace(context.catalogue, gone=np.array([3, 4], np.int32)))
+    base = Basis(replace(whole, model=replace(whole.model, context=without)))
+    now = base.over([live(things()[4], 1), LiveItem("i09", {}, 2, is_deleted=True)], {}).snapshot
+    assert now.catalogue.gone.tolist() == [3, 9]
+
+
 @pytest.mark.parametrize(
     ("fields", "is_sold"),
     [
