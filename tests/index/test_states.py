@@ -118,7 +118,7 @@ def test_training_sees_what_serving_would_have_seen_at_the_time(n_users: int) ->
     n_known = 0
     for row, (user, at) in enumerate(zip(states.users.tolist(), states.times.tolist(), strict=True)):
         history = histories.of(user).before(at)
-        told = model.vector_of(history, at=at, user=user)
+        told = model.vector_of(history, model.bins[user], at=at)
         if told is None:
             assert seen[row].tolist() == [0.0] * (n_told - 1) + [1.0]
         else:
