@@ -18,6 +18,7 @@ from recsys.features.groups import CONTEXT, GROUPS
 from recsys.filters.columns import Column
 from recsys.filters.kept import Filters
 from recsys.fusion import FOREST, Fusion
+from recsys.golden import of_json, to_json
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.lexical import WordIndex
@@ -163,7 +164,7 @@ class Snapshot:
             out.text(ranker_file(name), ranker.text)
         out.json("rankers.json", sorted(self.rankers))
         out.json("fusions.json", {name: fusion.to_json() for name, fusion in self.pipeline.fusions.items()})
-        out.json("golden.json", [_golden_json(ask, self.answer(ask)) for ask in self.golden_asks()])
+        out.json("golden.json", [to_json(ask, self.answer(ask)) for ask in self.golden_asks()])
 
     @classmethod
     def read(cls, src: SnapshotReader) -> Snapshot:
@@ -202,7 +203,7 @@ class Snapshot:
             filters=filters,
             last_event_at=manifest.event_window_end,
             manifest=manifest,
-            golden=tuple(_golden_pair(entry) for entry in src.json("golden.json")),
+            golden=tuple(of_json(entry) for entry in src.json("golden.json")),
             words=WordIndex.read(src) if src.has("words.words") else None,
         )
 
@@ -279,28 +280,3 @@ def _pin(filters: Filters, configs: Mapping[str, ServingConfig]) -> None:
 def ranker_file(name: str) -> str:
     """The snapshot file that holds the ranker ``name`` in LightGBM's text format."""
     return f"rankers/{name}.txt"
-
-
-def _golden_json(ask: Ask, answer: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "at": ask.at,
-        "user_id": ask.user_id,
-        "serving_config": ask.serving_config,
-        "limit": ask.limit,
-        "items": list(answer),
-    }
-
-
-def _golden_pair(entry: dict[str, object]) -> tuple[Ask, tuple[str, ...]]:
-    try:
-        ask = Ask(
-            at=int(str(entry["at"])),
-            user_id=str(entry["user_id"]),
-            serving_config=str(entry["serving_config"]),
-            limit=int(str(entry["limit"])),
-        )
-        items = entry["items"]
-        assert isinstance(items, list)
-    except (KeyError, ValueError, AssertionError) as error:
-        raise SnapshotCorrupt("golden.json is not a list of golden queries") from error
-    return ask, tuple(str(item) for item in items)

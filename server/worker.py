@@ -8,25 +8,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
 
-from protos.recommender.v1 import catalog_service_pb2 as catalog_pb2
 from protos.recommender.v1 import catalog_service_pb2_grpc as catalog_grpc
-from protos.recommender.v1 import event_service_pb2 as event_pb2
 from protos.recommender.v1 import event_service_pb2_grpc as event_grpc
-from protos.recommender.v1 import recommendation_service_pb2 as recommendation_pb2
 from protos.recommender.v1 import recommendation_service_pb2_grpc as recommendation_grpc
-from protos.recommender.v1 import snapshot_service_pb2 as snapshot_pb2
 from protos.recommender.v1 import snapshot_service_pb2_grpc as snapshot_grpc
-from protos.recommender.v1 import user_service_pb2 as user_pb2
 from protos.recommender.v1 import user_service_pb2_grpc as user_grpc
 from recsys.compiled.cache import ForestCache
 from recsys.compiled.toolchain import toolchain, why_not
@@ -56,6 +50,7 @@ from server.sealing import keys_of, new_key
 from server.settings import Settings
 from server.slates import SlateLog
 from server.snapshots import Snapshots
+from server.standard_services import HEALTH_NAMES, REFLECTED, Health, Reflection
 from server.state import LiveState
 from server.text_encoder import TextEncoder
 from server.tokens import read_tokens
@@ -65,20 +60,10 @@ from server.watcher import Watcher
 # By name: started as a script, this module is called __main__.
 LOG = logging.getLogger("server.worker")
 
-SERVICES = (
-    catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name,
-    event_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
-    recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
-    snapshot_pb2.DESCRIPTOR.services_by_name["SnapshotService"].full_name,
-    user_pb2.DESCRIPTOR.services_by_name["UserService"].full_name,
-)
-WHOLE_SERVER = health.OVERALL_HEALTH
-HEALTH_NAMES = (WHOLE_SERVER, *SERVICES)
 LARGEST_MESSAGE = 4 * 1024 * 1024
 # With SO_REUSEPORT a connection stays with one worker: ending it now and then lets new workers take part.
 CONNECTION_AGE_MS = 60_000
 CONNECTION_AGE_GRACE_MS = 30_000
-REFLECTION_THREADS = 2
 # They wait for the state store most of the time, and commit together.
 STORING_THREADS = 8
 # Refusals that may wait to be told why; beyond them gRPC itself refuses, without details.
@@ -86,33 +71,6 @@ MOST_REFUSALS = 1024
 # After the grace, and well before the supervisor kills.
 LAST_MOMENT_S = 2.0
 CALLS = "calls"
-
-
-class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc] # the package is untyped
-    """Reflection on threads of its own: a client that keeps its stream open would otherwise hold a thread of ours."""
-
-    def ServerReflectionInfo(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:
-        return super().ServerReflectionInfo(request_iterator, context)
-
-    ServerReflectionInfo.experimental_thread_pool = ThreadPoolExecutor(  # type: ignore[attr-defined]
-        REFLECTION_THREADS, thread_name_prefix="reflection"
-    )
-
-
-class _Health(health.HealthServicer):  # type: ignore[misc] # the package is untyped
-    """Health on a thread of its own: an overloaded server is slow, not dead, and must be able to say so in time."""
-
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return super().Check(request, context)
-
-    Check.experimental_thread_pool = ThreadPoolExecutor(1, thread_name_prefix="health")  # type: ignore[attr-defined]
-
-    def List(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Every service's health; the package leaves it unimplemented."""
-        answers = {name: self.Check(health_pb2.HealthCheckRequest(service=name), context) for name in HEALTH_NAMES}
-        return health_pb2.HealthListResponse(statuses=answers)
-
-    List.experimental_thread_pool = Check.experimental_thread_pool  # type: ignore[attr-defined]
 
 
 class Worker:
@@ -124,7 +82,7 @@ class Worker:
         self._report = report
         self._settings = settings
         self._live = Live(_first_absence(store))
-        self._health = _Health(experimental_non_blocking=True)
+        self._health = Health(experimental_non_blocking=True)
         self._store = store
         self._watcher = Watcher(
             store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
@@ -199,8 +157,7 @@ class Worker:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._settings.reflection:
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(_Reflection(names), self._server)
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(Reflection(REFLECTED), self._server)
 
     def _after_look(self) -> Callable[[], None]:
         """What the watcher does after each look: replace rankers by compiled ones, where forests are compiled."""

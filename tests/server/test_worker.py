@@ -27,7 +27,8 @@ from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from recsys.query import Hits, Query
 from recsys.sources.popular import Popular
 from server.settings import Settings
-from server.worker import SERVICES, Worker
+from server.standard_services import SERVICES
+from server.worker import Worker
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 EVERYTHING = ("", *SERVICES)
