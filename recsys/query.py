@@ -252,9 +252,8 @@ class Recommendation:
 
 def known_bins(table: Int32, user: int | None) -> Int32:
     """The known bins of user number ``user`` in ``table`` (n_users, P), -1 unknown; none for None."""
-    if user is None:
-        return table[:0].ravel()
-    return table[user][table[user] >= 0]
+    bins: Int32 = table[user] if user is not None else table[:0].ravel()
+    return bins[bins >= 0]
 
 
 def narrowed(allowed: Bool, owned: Int32, scope: Scope) -> Bool:
