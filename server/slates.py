@@ -92,10 +92,16 @@ def slate_of(question: Question, page: Recommendation) -> ShownSlate:
     """``page``, the answer to ``question``, as it is kept."""
     query = question.resolved.query
     names = np.array(page.provenance.names)
+    explored = [False] * len(page.slate) if page.explored is None else page.explored.tolist()
+    chances = [None] * len(page.slate) if page.propensities is None else page.propensities.tolist()
     items = []
-    for id, ranks in zip(question.snapshot.catalogue.items.ids(page.slate.items), page.provenance.ranks, strict=True):
+    rows = zip(
+        question.snapshot.catalogue.items.ids(page.slate.items), page.provenance.ranks, explored, chances, strict=True
+    )
+    for id, ranks, is_explored, chance in rows:
         order = np.argsort(ranks, kind="stable")  # NaN, not proposed by it, comes last
-        items.append(ShownItem(id, tuple(names[order[: int(np.isfinite(ranks).sum())]].tolist())))
+        sources = tuple(names[order[: int(np.isfinite(ranks).sum())]].tolist())
+        items.append(ShownItem(id, sources, is_explored, chance))
     return ShownSlate(
         request_id=question.request_id,
         time_us=query.at * SECOND_US,

@@ -22,10 +22,13 @@ from recsys.model import Snapshot
 from recsys.policy_settings import ExplorationSettings, Promotion
 from recsys.serving import Depth, built_in
 from recsys.snapshot.store import SnapshotStore
+from recsys.stores.opening import open_state
 from server.console_client import main
+from server.settings import Settings
 
 from .paged import AT, ids, pages, rows
 from .tiny_shop import LAST_EVENT_AT, N_ITEMS, OUT_OF_STOCK, commit_tiny, tiny_snapshot
+from .workers import Workers
 
 NEW = frozenset({OUT_OF_STOCK, *range(40, N_ITEMS)})
 SHARE = 0.4
@@ -175,3 +178,21 @@ def test_the_client_for_people_says_what_chance_brought(
     words = ["--target", listen(shop), "--serving-config", "curious", "--limit", "20", "--explain", "--at"]
     assert main(["recommend", "nobody", *words, "2017-07-14T02:40:01Z"]) == 0
     assert " chance " in capsys.readouterr().out
+
+
+def test_lists_that_are_logged_keep_their_chances(
+    shop: Path, settings_for: Callable[..., Settings], tmp_path: Path
+) -> None:
+    workers = Workers()
+    channel = workers.start(settings_for(shop, state=str(tmp_path / "state"), log_slates=1.0))
+    assert workers.wait_until_all_serve(SnapshotStore(shop).current())
+    answer = RecommendationServiceStub(channel).Recommend(ask(page_size=10))
+    workers.stop()
+    state = open_state(str(tmp_path / "state"))
+    (slate,), _ = state.slates.since(0, 10)
+    state.close()
+
+    assert [(item.item_id, item.is_exploration, item.propensity) for item in slate.items] == [
+        (result.item_id, result.is_exploration, pytest.approx(result.propensity)) for result in answer.results
+    ]
+    assert any(item.is_exploration for item in slate.items)
