@@ -17,6 +17,8 @@ HORIZON_S = 28 * DAY_S
 MOST_MOMENTS = 12
 # Of each moment; 12 x 5,000 x (64 items + 100 bins) float64 take 80 MB.
 MOST_USERS = 5_000
+# Whose first times are looked up at all; each takes 8 bytes an item.
+MOST_ACTIVE = 20_000
 # First takers, of an item and in all.
 LEAST_TAKERS, LEAST_IN_ALL = 10, 200
 STRENGTH = 0.3
@@ -32,34 +34,40 @@ def fit_adoption(
     """
     if not 2 <= n_items <= MOST_ITEMS:
         return None
-    n_users = len(profiles.values)
-    first_time = first_times(interactions, n_users, n_items)
-    begun = np.full(n_users, np.iinfo(np.int64).max)
-    np.minimum.at(begun, interactions.users, interactions.times)
-    bins, n_bins = profiles.bins.bins(profiles.values), profiles.bins.n_bins
     rng = np.random.default_rng(seed)
+    active = np.unique(interactions.users)
+    active = np.sort(rng.choice(active, MOST_ACTIVE, replace=False)) if len(active) > MOST_ACTIVE else active
+    first_time, begun = first_times(interactions, active, n_items)
+    bins, n_bins = profiles.bins.bins(profiles.values), profiles.bins.n_bins
     had, took, of_bins = [], [], []
     oldest = int(interactions.times.min(initial=at)) + HORIZON_S
     moments = [at - back * HORIZON_S for back in range(1, MOST_MOMENTS + 1)]
     for moment in (moment for moment in moments if moment >= oldest):
-        users = np.flatnonzero(begun < moment)
-        users = rng.choice(users, MOST_USERS, replace=False) if len(users) > MOST_USERS else users
-        times = first_time[users]
+        known = np.flatnonzero(begun < moment)
+        known = rng.choice(known, MOST_USERS, replace=False) if len(known) > MOST_USERS else known
+        times = first_time[known]
         had.append(times < moment)
         took.append((times >= moment) & (times < moment + HORIZON_S))
-        of_bins.append(_one_hot(bins[users], n_bins))
+        of_bins.append(_one_hot(bins[active[known]], n_bins))
     if not had or sum(int(part.sum()) for part in took) < LEAST_IN_ALL:
         return None
     return _fitted(np.concatenate(had), np.concatenate(took), np.concatenate(of_bins), bins)
 
 
-def first_times(interactions: Interactions, n_users: int, n_items: int) -> Float64:
-    """(n_users, n_items) epoch seconds of the first target event of each pair, infinite where there is none."""
-    target = interactions.targets
-    pairs = Groups.of(interactions.users[target].astype(np.int64) * n_items + interactions.items[target])
-    found = np.full(n_users * n_items, np.inf)
-    found[pairs.keys] = pairs.last(interactions.times[target].astype(np.float64))  # newest first within a pair
-    return found.reshape(n_users, n_items)
+def first_times(interactions: Interactions, users: Int32, n_items: int) -> tuple[Float64, Float64]:
+    """(m, n_items) epoch seconds of the first target event of each of ``users`` (m,), which ascend, with each item,
+    infinite where there is none; and (m,) of the first event of any type.
+    """
+    place = np.searchsorted(users, interactions.users)
+    place[place == len(users)] = 0
+    mine = users[place] == interactions.users if len(users) else np.zeros(0, np.bool_)
+    begun = np.full(len(users), np.inf)
+    np.minimum.at(begun, place[mine], interactions.times[mine])
+    mine &= interactions.targets
+    pairs = Groups.of(place[mine].astype(np.int64) * n_items + interactions.items[mine])
+    found = np.full(len(users) * n_items, np.inf)
+    found[pairs.keys] = pairs.last(interactions.times[mine].astype(np.float64))  # newest first within a pair
+    return found.reshape(len(users), n_items), begun
 
 
 def _one_hot(bins: Int32, n_bins: int) -> Bool:

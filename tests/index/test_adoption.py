@@ -88,4 +88,7 @@ def test_the_first_time_of_a_pair_counts_and_a_view_does_not() -> None:
     table = Interactions.ordered(
         users=[0, 0, 0, 1], items=[1, 1, 0, 1], times=[50, 20, 10, 5], weights=[1, 1, 1, 1], targets=[1, 1, 0, 1]
     )
-    assert first_times(table, 2, 2).tolist() == [[np.inf, 20], [np.inf, 5]]
+    times, begun = first_times(table, np.array([0, 1]), 2)
+    assert times.tolist() == [[np.inf, 20], [np.inf, 5]]
+    assert begun.tolist() == [10, 5]
+    assert first_times(table, np.array([1]), 2)[0].tolist() == [[np.inf, 5]]
