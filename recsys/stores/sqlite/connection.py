@@ -26,6 +26,10 @@ FILE = "state.db"
 # How long to wait for another process's turn.
 BUSY_S = 2.0
 _POLL_S = 0.001
+# Ids are spread over their indexes, so that a batch of events touches hundreds of pages: a long log, and a cache
+# that holds them, have most written to the file once for many batches.
+_LOG_PAGES = 8_192
+_CACHE_KB = 32_768
 # What the disk, the file or another process is to blame for; everything else is a fault of this code.
 UNAVAILABLE = (
     apsw.BusyError,
@@ -102,6 +106,8 @@ def opened(path: Path) -> Connection:
             raise StateUnavailable(f"{path}: the file system does not do write-ahead logging (it offers {mode})")
         connection.pragma("synchronous", "FULL")
         connection.pragma("secure_delete", "ON")
+        connection.pragma("cache_size", -_CACHE_KB)
+        connection.wal_autocheckpoint(_LOG_PAGES)
     except BaseException:
         connection.close()
         raise

@@ -10,7 +10,7 @@ from recsys.stores.sqlite.events import EMPTY
 from recsys.stores.sqlite.keys import user_key, visitor_key
 from recsys.stores.sqlite.people import linked_visitors, n_events, profile
 
-_EMPTY_SLATE = "owner_key = NULL, visitor_key = NULL, user_id = NULL, visitor_id = NULL, slate = NULL"
+_EMPTY_SLATE = "owner_key = NULL, device_key = NULL, user_id = NULL, visitor_id = NULL, slate = NULL"
 _ERASED = """
 INSERT INTO erasures VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET erased_us = max(erased_us, excluded.erased_us)
 """
@@ -58,5 +58,5 @@ def _erase_visitor(connection: Connection, visitor_id: str) -> None:
         )
         # What another user did on the same device stays theirs, without the device.
         connection.execute(
-            f"UPDATE {table} SET visitor_key = NULL, visitor_id = '' WHERE visitor_key = ? AND visitor_id = ?", visitor
+            f"UPDATE {table} SET device_key = NULL, visitor_id = '' WHERE device_key = ? AND visitor_id = ?", visitor
         )

@@ -8,16 +8,16 @@ from recsys.stores.records import EventFilter, LiveEvent
 from recsys.stores.sqlite.connection import Connection, Readers, rows
 from recsys.stores.sqlite.erased import forgetter
 from recsys.stores.sqlite.group_commit import GroupCommit
-from recsys.stores.sqlite.keys import event_key, owner_key, user_key, visitor_key
+from recsys.stores.sqlite.keys import device_key, event_key, owner_key, user_key, visitor_key
 
 # As the fields of LiveEvent, so that a row makes an event.
 COLUMNS = LiveEvent.__slots__
 OF_EVENT = ", ".join(COLUMNS)
 # A row without its event: its place is kept so that pages are never joined (see ``schema``).
-EMPTY = ", ".join(f"{column} = NULL" for column in ("event_key", "owner_key", "visitor_key", *COLUMNS))
+EMPTY = ", ".join(f"{column} = NULL" for column in ("event_key", "owner_key", "device_key", *COLUMNS))
 
 APPEND = f"""
-INSERT INTO events (event_key, owner_key, visitor_key, {OF_EVENT})
+INSERT INTO events (event_key, owner_key, device_key, {OF_EVENT})
 SELECT ?1, ?2, ?3, ?4{"".join(f", ?{number}" for number in range(5, 4 + len(COLUMNS)))}
 WHERE NOT EXISTS (SELECT 1 FROM events WHERE event_key = ?1 AND event_id = ?4)
 """
@@ -71,8 +71,8 @@ def _append(connection: Connection, events: Sequence[LiveEvent]) -> list[bool]:
 
 
 def _is_new(connection: Connection, event: LiveEvent) -> bool:
-    visitor = visitor_key(event.visitor_id) if event.visitor_id else None
-    keys = (event_key(event.event_id), owner_key(event.user_id, event.visitor_id), visitor)
+    who = event.user_id, event.visitor_id
+    keys = (event_key(event.event_id), owner_key(*who), device_key(*who))
     connection.execute(APPEND, keys + tuple(getattr(event, column) for column in COLUMNS))
     return connection.changes() == 1
 
@@ -89,14 +89,14 @@ def _compact(connection: Connection) -> None:
 def _condition(chosen: EventFilter) -> tuple[str, tuple[str | int, ...]]:
     """SQL, and its values."""
     parts: list[tuple[str, tuple[str | int, ...]]] = [("event_key IS NOT NULL", ())]
-    for column, key_column, value, key in (
-        ("user_id", "owner_key", chosen.user_id, user_key),
-        ("visitor_id", "visitor_key", chosen.visitor_id, visitor_key),
-    ):
-        if value is not None:
-            parts.append((f"{column} = ?", (value,)))
-        if value:
-            parts.append((f"{key_column} = ?", (key(value),)))
+    if chosen.user_id is not None:
+        parts.append(("user_id = ?", (chosen.user_id,)))
+    if chosen.user_id:
+        parts.append(("owner_key = ?", (user_key(chosen.user_id),)))
+    if chosen.visitor_id is not None:
+        parts.append(("visitor_id = ?", (chosen.visitor_id,)))
+    if chosen.visitor_id:
+        parts.append(("(owner_key = ? OR device_key = ?)", (visitor_key(chosen.visitor_id),) * 2))
     if chosen.event_type is not None:
         parts.append(("event_type = ?", (chosen.event_type,)))
     if chosen.item_id is not None:

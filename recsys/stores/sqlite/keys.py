@@ -25,5 +25,10 @@ def owner_key(user_id: str, visitor_id: str) -> int:
     return user_key(user_id) if user_id else visitor_key(visitor_id)
 
 
+def device_key(user_id: str, visitor_id: str) -> int | None:
+    """Of the visitor where there is a user too, so that the owner is another; None else."""
+    return visitor_key(visitor_id) if user_id and visitor_id else None
+
+
 def _digest(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)

@@ -14,22 +14,22 @@ CREATE TABLE events (
     no INTEGER PRIMARY KEY AUTOINCREMENT,
     event_key INTEGER,    -- digest of event_id; this and all below NULL: emptied
     owner_key INTEGER,    -- digest of the user or, without one, of the visitor
-    visitor_key INTEGER,  -- digest of the visitor, NULL without one
+    device_key INTEGER,   -- digest of the visitor of an event that is a user's, NULL without one
     event_id TEXT, event_type TEXT, time_us INTEGER, user_id TEXT, visitor_id TEXT, item_id TEXT,
     quantity REAL, price REAL, currency_code TEXT, session_id TEXT, query TEXT, platform TEXT, value REAL,
     request_id TEXT
 );
 CREATE INDEX events_by_id ON events (event_key) WHERE event_key IS NOT NULL;
 CREATE INDEX events_by_owner ON events (owner_key, time_us) WHERE owner_key IS NOT NULL;
-CREATE INDEX events_by_visitor ON events (visitor_key) WHERE visitor_key IS NOT NULL;
+CREATE INDEX events_by_device ON events (device_key) WHERE device_key IS NOT NULL;
 
 CREATE TABLE slates (
     no INTEGER PRIMARY KEY AUTOINCREMENT,
-    owner_key INTEGER, visitor_key INTEGER, user_id TEXT, visitor_id TEXT,
+    owner_key INTEGER, device_key INTEGER, user_id TEXT, visitor_id TEXT,
     slate TEXT  -- JSON of all else
 );
 CREATE INDEX slates_by_owner ON slates (owner_key) WHERE owner_key IS NOT NULL;
-CREATE INDEX slates_by_visitor ON slates (visitor_key) WHERE visitor_key IS NOT NULL;
+CREATE INDEX slates_by_device ON slates (device_key) WHERE device_key IS NOT NULL;
 
 CREATE TABLE profiles (
     no INTEGER PRIMARY KEY AUTOINCREMENT,

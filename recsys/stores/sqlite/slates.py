@@ -10,9 +10,9 @@ from recsys.stores.records import ShownItem, ShownSlate
 from recsys.stores.sqlite.connection import Connection, Readers, rows
 from recsys.stores.sqlite.erased import forgetter
 from recsys.stores.sqlite.group_commit import GroupCommit
-from recsys.stores.sqlite.keys import owner_key, visitor_key
+from recsys.stores.sqlite.keys import device_key, owner_key
 
-_APPEND = "INSERT INTO slates (owner_key, visitor_key, user_id, visitor_id, slate) VALUES (?, ?, ?, ?, ?)"
+_APPEND = "INSERT INTO slates (owner_key, device_key, user_id, visitor_id, slate) VALUES (?, ?, ?, ?, ?)"
 _SINCE = "SELECT no, user_id, visitor_id, slate FROM slates WHERE no > ? AND slate IS NOT NULL ORDER BY no LIMIT ?"
 
 
@@ -48,7 +48,7 @@ def _row(slate: ShownSlate) -> tuple[int, int | None, str, str, str]:
     user_id, visitor_id = rest.pop("user_id"), rest.pop("visitor_id")
     owner = owner_key(user_id, visitor_id)
     text = json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
-    return owner, visitor_key(visitor_id) if visitor_id else None, user_id, visitor_id, text
+    return owner, device_key(user_id, visitor_id), user_id, visitor_id, text
 
 
 def _slate(user_id: str, visitor_id: str, text: str) -> ShownSlate:

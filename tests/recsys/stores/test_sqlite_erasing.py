@@ -83,7 +83,9 @@ def test_space_of_purged_events_is_given_back(tmp_path: Path) -> None:
     for step in range(50):
         state.events.append([event(dice, step) for _ in range(100)])
     state.events.append([LiveEvent("kept", "view", NOW + 10**12, user_id="anna")])
+    state.close()
     before = (tmp_path / "state.db").stat().st_size
+    state = SqliteState(tmp_path)
     state.events.purge(EventFilter(until_us=NOW + 10**12), force=True)
     assert state.events.count() == 1
     assert state.events.append([LiveEvent("kept", "view", NOW, user_id="anna")]) == [False]
