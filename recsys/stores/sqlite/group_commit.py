@@ -23,8 +23,8 @@ T = TypeVar("T")
 # What a change returned, or its error.
 _Outcome = tuple[Any, Exception | None]
 
-# How long a change may take, its wait for its turn included.
-WAIT_S = 5.0
+# How long a change may take, its wait for its turn included: a busy disk stalls for seconds now and then.
+WAIT_S = 10.0
 _MOST_A_COMMIT = 256
 # However large the changes are: those that wait for the first of them, and other processes, should not for long.
 _LONGEST_COMMIT_S = 0.25
