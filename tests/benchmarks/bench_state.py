@@ -108,13 +108,14 @@ def asked(state: State, dice: random.Random, n_users: int) -> dict[str, float]:
 
 
 def event(dice: random.Random, number: int, n_users: int) -> LiveEvent:
-    """As a shop sends them."""
+    """As a shop sends them: of a user on one of two devices."""
+    user = dice.randrange(n_users)
     return LiveEvent(
         event_id=f"{dice.getrandbits(128):032x}",
         event_type="view",
         time_us=NOW_US + number * 1_000,
-        user_id=f"user-{dice.randrange(n_users):06}",
-        visitor_id=f"visitor-{number % n_users:06}",
+        user_id=f"user-{user:06}",
+        visitor_id=f"visitor-{user:06}-{number % 2}",
         item_id=f"item-{dice.randrange(50_000)}",
         quantity=1.0,
         price=9.99,

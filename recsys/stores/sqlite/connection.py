@@ -26,9 +26,10 @@ FILE = "state.db"
 # How long to wait for another process's turn.
 BUSY_S = 2.0
 _POLL_S = 0.001
-# Ids are spread over their indexes, so that a batch of events touches hundreds of pages: a long log, and a cache
-# that holds them, have most written to the file once for many batches.
-_LOG_PAGES = 8_192
+# Ids are spread over their indexes, so that a batch of events touches hundreds of pages: small ones are less to write,
+# and a long log and a cache that holds them have most written to the file once for many batches.
+_PAGE_BYTES = 1_024
+_LOG_PAGES = 32_768
 _CACHE_KB = 32_768
 # What the disk, the file or another process is to blame for; everything else is a fault of this code.
 UNAVAILABLE = (
@@ -101,6 +102,8 @@ def opened(path: Path) -> Connection:
     connection = Connection(str(path))
     try:
         connection.set_busy_handler(_patience())
+        # Of a new file: it cannot be changed later.
+        connection.pragma("page_size", _PAGE_BYTES)
         mode = connection.pragma("journal_mode", "WAL")
         if mode != "wal":
             raise StateUnavailable(f"{path}: the file system does not do write-ahead logging (it offers {mode})")
