@@ -101,7 +101,7 @@ class Live:
 
     def forget(self, now_s: float) -> None:
         """Let go of what was replaced ``KEPT_S`` or longer before ``now_s`` (monotonic seconds)."""
-        self._replaced = tuple(old for old in self._replaced if now_s - old.until_s < KEPT_S)
+        self._replaced = tuple(old for old in self._replaced if now_s < old.until_s + KEPT_S)
 
     def explain_absence(self, absence: RecsysError) -> None:
         """Let ``get`` raise ``absence`` while nothing has been loaded."""

@@ -12,6 +12,7 @@ from recsys.arrays import Float32, Int32, frozen
 from recsys.decay import age_weeks, exponential
 from recsys.grown import grown
 from recsys.query import Query
+from recsys.sources.adoption import Adoption
 from recsys.sources.affinity import FADE_WEEKS, AffinityPopular
 from recsys.sources.ease import Ease
 from recsys.sources.factors import Factors
@@ -157,6 +158,7 @@ def _unchanged(source: StoredSource, new: Newcomers) -> StoredSource:
 
 # Every kind that a snapshot can have (a test compares with ``READERS``).
 OVER: Mapping[type[Any], Callable[[Any, Newcomers], StoredSource]] = {
+    Adoption: _unchanged,
     AffinityPopular: _affinity,
     Ease: _unchanged,
     Item2Vec: _unchanged,
