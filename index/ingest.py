@@ -79,10 +79,11 @@ def ingest(
                 told = {"where": row.where, "reason": reason, "row": row.raw.decode("utf-8", "replace")}
                 rejects.write(json.dumps(told, ensure_ascii=False) + "\n")
             rejects.flush()
-        feed.done(rows)
+        # Before the feed is told: an interruption in between must not leave out of the account what the store has.
         tally.n_read += len(rows)
         tally.n_new += sum(is_new)
         tally.n_known += len(is_new) - sum(is_new)
         for row, reason in refused:
             tally.reject(row, reason)
+        feed.done(rows)
         advance(len(rows))

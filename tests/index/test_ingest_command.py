@@ -212,6 +212,7 @@ def test_a_reader_that_follows_is_given_what_comes_later(client: redis.Redis, so
         for n in range(3):
             client.xadd("clicks", {"event": json.dumps(row(n))})
             _until(lambda wanted=n + 1: state.events.count() == wanted)
+        _until(lambda: not client.xpending("clicks", "tributary")["pending"])
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130
