@@ -41,4 +41,15 @@ def microseconds(clock: Clock, serving: Serving) -> int:
     return clock(serving) * SECOND_US + int((time.monotonic() - serving.since_s) % 1 * SECOND_US)
 
 
+def forgotten_until_us(clock: Clock, serving: Serving | None) -> int:
+    """Up to when (epoch microseconds) what somebody did is forgotten who is deleted now.
+
+    By the snapshot's clock, which each worker began at a moment of its own, all that the snapshot knows: what anybody
+    does afterwards is later by every worker's clock.
+    """
+    if clock is wall_clock or serving is None:
+        return wall_time_us()
+    return (serving.manifest.event_window_end + 1) * SECOND_US - 1
+
+
 CLOCKS: Mapping[str, Clock] = {"now": wall_clock, "snapshot": snapshot_clock}

@@ -52,12 +52,15 @@ class Events(EventServiceServicer):
                 response.statuses.append(status_of(error, call.request_id))
         is_new = state.events.append(events) if events else []
         written = [event for event, new in zip(events, is_new, strict=True) if new]
-        response.n_written, response.n_duplicate = len(written), len(events) - len(written)
+        response.n_written = len(written)
+        response.n_erased = _n_erased([event for event, new in zip(events, is_new, strict=True) if not new], state)
+        response.n_duplicate = len(events) - response.n_written - response.n_erased
         response.n_unjoined = self._unjoined(written, state, serving)
         call.note(
             n_failed=len(request.events) - len(events),
             n_written=response.n_written,
             n_duplicate=response.n_duplicate,
+            n_erased=response.n_erased,
             n_unjoined=response.n_unjoined,
         )
         return response
@@ -91,6 +94,19 @@ class Events(EventServiceServicer):
             named = [item_id for item_id, number in zip(named, numbers, strict=True) if number < 0]
         lacking = {item_id for item_id in named if not _has(state, item_id)}
         return sum(event.item_id in lacking for event in events)
+
+
+def _n_erased(refused: list[LiveEvent], state: State) -> int:
+    """How many of ``refused`` are of people who were erased after that; the others were kept before."""
+    asked = list(dict.fromkeys((event.user_id, "" if event.user_id else event.visitor_id) for event in refused))
+    if not asked:
+        return 0
+    people = dict(zip(asked, state.users.people(asked, most_events=1), strict=True))
+    erased = {who: person.erased_us for who, person in people.items() if person.erased_us is not None}
+    return sum(
+        event.time_us <= erased.get((event.user_id, "" if event.user_id else event.visitor_id), event.time_us - 1)
+        for event in refused
+    )
 
 
 def _has(state: State, item_id: str) -> bool:

@@ -115,7 +115,7 @@ class Snapshots(SnapshotServiceServicer):
         snapshot = self._live.get().snapshot
         start = users_position(request.page_token, snapshot.version) if request.page_token else 0
         end = min(start + min(request.page_size or DEFAULT_IDS, MOST_IDS), len(snapshot.users))
-        erased = self._state.erased(call.left_s)
+        erased = self._state.erased(call.left_s, is_fresh=True)
         user_ids = [id for id in snapshot.users.ids(range(start, end)) if not erased.has(id)]
         call.note(snapshot=snapshot.version, n_results=len(user_ids))
         return ListUserIdsResponse(

@@ -116,9 +116,9 @@ class LiveState:
         people = {NOBODY: Person(""), **dict(zip(asked, map(erased.of, known), strict=True))}
         return [Found(people[one]) for one in ids]
 
-    def erased(self, left_s: float | None) -> Erased:
-        """Who was erased, up to half a minute ago or as long as the store has been away."""
-        if self._open_store is not None and self._erased.are_due:
+    def erased(self, left_s: float | None, *, is_fresh: bool = False) -> Erased:
+        """Who was erased, up to half a minute ago, or now for ``is_fresh``, or as long as the store has been away."""
+        if self._open_store is not None and (is_fresh or self._erased.are_due):
             self.asked(lambda state: self._erased.renew(state.users.erasures()), left_s)
         return self._erased
 

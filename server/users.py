@@ -26,8 +26,8 @@ from recsys.errors import InvalidRequest, NotFound, RecsysError, SnapshotError, 
 from recsys.model import Snapshot
 from recsys.stores.records import ProfileChange, Value
 from server.calls import Call, rpc
-from server.clock import wall_time_us
-from server.live import Live
+from server.clock import Clock, forgotten_until_us, wall_time_us
+from server.live import Live, Serving
 from server.rules import LONGEST_ID, attributes, id_text
 from server.state import LiveState
 from server.statuses import status_of
@@ -37,11 +37,12 @@ _USER_ID = id_text(LONGEST_ID, required=True)
 
 
 class Users(UserServiceServicer):
-    """Changes people in ``state``, over whatever snapshot ``live`` holds."""
+    """Changes people in ``state``, over whatever snapshot ``live`` holds; ``clock`` is that of answers."""
 
-    def __init__(self, state: LiveState, live: Live) -> None:
+    def __init__(self, state: LiveState, live: Live, clock: Clock) -> None:
         self._state = state
         self._live = live
+        self._clock = clock
 
     @rpc
     def UpsertUsers(self, request: UpsertUsersRequest, call: Call) -> UpsertUsersResponse:
@@ -121,19 +122,24 @@ class Users(UserServiceServicer):
     def DeleteUser(self, request: DeleteUserRequest, call: Call) -> DeleteUserResponse:
         """Nothing of the user is left."""
         check(request)
-        receipt = self._state.store().users.erase(request.user_id, now_us=wall_time_us())
+        until_us = forgotten_until_us(self._clock, self._serving())
+        receipt = self._state.store().users.erase(request.user_id, now_us=until_us)
         call.note(erasure=receipt.id, n_events=receipt.n_events, n_links=receipt.n_links)
         response = DeletionReceipt(
             n_events=receipt.n_events, profile=receipt.has_profile, links=receipt.n_links, id=receipt.id
         )
-        response.deleted_at.FromMicroseconds(receipt.erased_us)
+        response.deleted_at.FromMicroseconds(wall_time_us())
         return DeleteUserResponse(receipt=response)
 
-    def _snapshot(self) -> Snapshot | None:
+    def _serving(self) -> Serving | None:
         try:
-            return self._live.get().snapshot
+            return self._live.get()
         except (SnapshotError, Unavailable):
             return None
+
+    def _snapshot(self) -> Snapshot | None:
+        serving = self._serving()
+        return None if serving is None else serving.snapshot
 
 
 def _change(user: User, paths: Collection[str], columns: Collection[str]) -> ProfileChange:

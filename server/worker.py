@@ -153,7 +153,7 @@ class Worker:
         event_grpc.add_EventServiceServicer_to_server(events, self._server)
         catalog = Catalog(self._state, self._live, self._items, clock)
         catalog_grpc.add_CatalogServiceServicer_to_server(catalog, self._server)
-        user_grpc.add_UserServiceServicer_to_server(Users(self._state, self._live), self._server)
+        user_grpc.add_UserServiceServicer_to_server(Users(self._state, self._live, clock), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._settings.reflection:

@@ -7,9 +7,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.code_pb2 import Code
 
 from protos.recommender.v1.attribute_pb2 import AttributeValue
+from protos.recommender.v1.snapshot_service_pb2 import ListUserIdsRequest
+from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from protos.recommender.v1.user_pb2 import User
 from protos.recommender.v1.user_service_pb2 import (
     DeleteUserRequest,
@@ -21,6 +24,7 @@ from protos.recommender.v1.user_service_pb2 import (
 
 from .stateful import Shops, bought
 from .test_events import violations
+from .tiny_shop import LAST_EVENT_AT
 
 TEXT, NUMBER = AttributeValue(text="x"), AttributeValue(number=2.5)
 
@@ -132,3 +136,38 @@ def test_a_deletion_is_proved_by_a_receipt_that_names_nobody_and_leaves_no_trace
     assert "ann-the-customer" not in str(line)
     assert failure_of(lambda: profile(running, "ann-the-customer")).code is grpc.StatusCode.NOT_FOUND
     assert running.users.DeleteUser(DeleteUserRequest(user_id="never heard of")).receipt.n_events == 0
+
+
+@pytest.mark.parametrize("clock", ["now", "snapshot"])
+def test_what_somebody_does_after_a_deletion_counts_by_every_workers_clock(shop: Shops, clock: str) -> None:
+    running = shop(clock=clock)
+    for user_id in ("user-03", "never heard of"):
+        running.users.DeleteUser(DeleteUserRequest(user_id=user_id))
+
+        written = running.write(bought(user_id=user_id))
+
+        assert (written.n_written, written.n_duplicate, written.n_erased) == (1, 0, 0)
+        assert running.took(user_id=user_id) == {"1-i57"}
+
+
+def test_what_a_deleted_user_did_before_is_not_kept_and_is_counted_as_that(shop: Shops) -> None:
+    running = shop()
+    first = bought(user_id="a", timestamp=Timestamp(seconds=LAST_EVENT_AT), event_id="first")
+    others = bought(user_id="b", timestamp=Timestamp(seconds=LAST_EVENT_AT), event_id="of another")
+    running.write(first, others)
+    running.users.DeleteUser(DeleteUserRequest(user_id="a"))
+
+    again = running.write(first, others, bought(user_id="a", timestamp=Timestamp(seconds=LAST_EVENT_AT)))
+
+    assert [status.code for status in again.statuses] == [Code.OK] * 3
+    assert (again.n_written, again.n_duplicate, again.n_erased) == (0, 1, 2)
+
+
+def test_a_deleted_user_is_not_listed_by_a_worker_that_looked_before(shop: Shops) -> None:
+    running = shop()
+    listing = SnapshotServiceStub(running.reader).ListUserIds
+    assert "user-03" in listing(ListUserIdsRequest()).user_ids
+
+    running.users.DeleteUser(DeleteUserRequest(user_id="user-03"))
+
+    assert "user-03" not in listing(ListUserIdsRequest()).user_ids

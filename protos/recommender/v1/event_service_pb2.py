@@ -26,7 +26,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from protos.recommender.v1 import event_pb2 as protos_dot_recommender_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)protos/recommender/v1/event_service.proto\x12\x0erecommender.v1\x1a\x17google/rpc/status.proto\x1a!protos/recommender/v1/event.proto\";\n\x12WriteEventsRequest\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.recommender.v1.Event\"w\n\x13WriteEventsResponse\x12$\n\x08statuses\x18\x01 \x03(\x0b\x32\x12.google.rpc.Status\x12\x11\n\tn_written\x18\x02 \x01(\x05\x12\x13\n\x0bn_duplicate\x18\x03 \x01(\x05\x12\x12\n\nn_unjoined\x18\x04 \x01(\x05\"3\n\x12PurgeEventsRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\'\n\x13PurgeEventsResponse\x12\x10\n\x08n_events\x18\x01 \x01(\x03\x32\xbe\x01\n\x0c\x45ventService\x12V\n\x0bWriteEvents\x12\".recommender.v1.WriteEventsRequest\x1a#.recommender.v1.WriteEventsResponse\x12V\n\x0bPurgeEvents\x12\".recommender.v1.PurgeEventsRequest\x1a#.recommender.v1.PurgeEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)protos/recommender/v1/event_service.proto\x12\x0erecommender.v1\x1a\x17google/rpc/status.proto\x1a!protos/recommender/v1/event.proto\";\n\x12WriteEventsRequest\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.recommender.v1.Event\"\x89\x01\n\x13WriteEventsResponse\x12$\n\x08statuses\x18\x01 \x03(\x0b\x32\x12.google.rpc.Status\x12\x11\n\tn_written\x18\x02 \x01(\x05\x12\x13\n\x0bn_duplicate\x18\x03 \x01(\x05\x12\x12\n\nn_unjoined\x18\x04 \x01(\x05\x12\x10\n\x08n_erased\x18\x05 \x01(\x05\"3\n\x12PurgeEventsRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\'\n\x13PurgeEventsResponse\x12\x10\n\x08n_events\x18\x01 \x01(\x03\x32\xbe\x01\n\x0c\x45ventService\x12V\n\x0bWriteEvents\x12\".recommender.v1.WriteEventsRequest\x1a#.recommender.v1.WriteEventsResponse\x12V\n\x0bPurgeEvents\x12\".recommender.v1.PurgeEventsRequest\x1a#.recommender.v1.PurgeEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WRITEEVENTSREQUEST']._serialized_start=121
   _globals['_WRITEEVENTSREQUEST']._serialized_end=180
-  _globals['_WRITEEVENTSRESPONSE']._serialized_start=182
-  _globals['_WRITEEVENTSRESPONSE']._serialized_end=301
-  _globals['_PURGEEVENTSREQUEST']._serialized_start=303
-  _globals['_PURGEEVENTSREQUEST']._serialized_end=354
-  _globals['_PURGEEVENTSRESPONSE']._serialized_start=356
-  _globals['_PURGEEVENTSRESPONSE']._serialized_end=395
-  _globals['_EVENTSERVICE']._serialized_start=398
-  _globals['_EVENTSERVICE']._serialized_end=588
+  _globals['_WRITEEVENTSRESPONSE']._serialized_start=183
+  _globals['_WRITEEVENTSRESPONSE']._serialized_end=320
+  _globals['_PURGEEVENTSREQUEST']._serialized_start=322
+  _globals['_PURGEEVENTSREQUEST']._serialized_end=373
+  _globals['_PURGEEVENTSRESPONSE']._serialized_start=375
+  _globals['_PURGEEVENTSRESPONSE']._serialized_end=414
+  _globals['_EVENTSERVICE']._serialized_start=417
+  _globals['_EVENTSERVICE']._serialized_end=607
 # @@protoc_insertion_point(module_scope)

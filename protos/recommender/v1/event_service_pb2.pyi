@@ -56,16 +56,19 @@ class WriteEventsResponse(_message.Message):
     N_WRITTEN_FIELD_NUMBER: _builtins.int
     N_DUPLICATE_FIELD_NUMBER: _builtins.int
     N_UNJOINED_FIELD_NUMBER: _builtins.int
+    N_ERASED_FIELD_NUMBER: _builtins.int
     n_written: _builtins.int
     """Events that are new and kept."""
     n_duplicate: _builtins.int
-    """Events that were kept before: by their id, or by their content where they have none."""
+    """Events that were kept before: by their id, whosever they are, or by their content where they have none."""
     n_unjoined: _builtins.int
     """Of the new ones, those of items that the catalogue lacks. They are kept, and count once the item is known."""
+    n_erased: _builtins.int
+    """Events of somebody who was deleted after they happened: they are not kept."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.Status]:
-        """One for each event, in order: OK when it is kept, or was kept before; INVALID_ARGUMENT with a BadRequest that names
-        every broken rule, by a path like `events[3].item_id`.
+        """One for each event, in order: OK when it is kept, was kept before, or is of somebody who has been deleted since it
+        was; INVALID_ARGUMENT with a BadRequest that names every broken rule, by a path like `events[3].item_id`.
         """
 
     def __init__(
@@ -75,10 +78,11 @@ class WriteEventsResponse(_message.Message):
         n_written: _builtins.int = ...,
         n_duplicate: _builtins.int = ...,
         n_unjoined: _builtins.int = ...,
+        n_erased: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["n_duplicate", b"n_duplicate", "n_unjoined", b"n_unjoined", "n_written", b"n_written", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["n_duplicate", b"n_duplicate", "n_erased", b"n_erased", "n_unjoined", b"n_unjoined", "n_written", b"n_written", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
