@@ -11,6 +11,7 @@ import lightgbm as lgb
 import numpy as np
 
 from index.frames import Frame
+from index.mean_forest import mean_forest
 from recsys.arrays import Float64, Int32, Int64
 from recsys.fusion import SOURCE, Fusion
 from recsys.pipeline import NEWCOMERS as NEWCOMERS_RANKER
@@ -46,12 +47,21 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of forests grown by several recipes; costs nothing to try where its ``parts`` are tried too."""
+
+    name: str
+    parts: tuple[Recipe, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """One ranker: what it learns from, and the recipes validation chooses from, the first by default.
 
     task: the name of its task in evaluations · new_only: learns from candidates new to the user only · negatives: share
     of a window's negatives it learns from, all of them where there are few rows · default: the label of what orders its
-    candidates unless something else is convincingly better; "" is the forest of the first recipe.
+    candidates unless something else is convincingly better; "" is the forest of the first recipe · means: of forests by
+    ``recipes``, compared like one more recipe.
     """
 
     name: str
@@ -60,6 +70,7 @@ class Head:
     negatives: float
     recipes: tuple[Recipe, ...]
     default: str = ""
+    means: tuple[Mean, ...] = ()
 
 
 # What little data can bear.
@@ -70,14 +81,21 @@ DEEP_TREES = Recipe("deep", 220, 31, 0.07, 200)
 # Against ``deep`` on what repeats: +.0014 (SE .0007) of .434 on Complete Journey; +.007 and +.010 (SE .0017) of .591
 # with two seeds on a shop of 21 products. Nothing was gained at what is new.
 RANDOM = replace(DEEP_TREES, name="random", feature_fraction=1.0, random_splits=True)
+BROAD = Recipe("broad", 250, 15, 0.04, 400)
 HEADS = (
-    Head("home", "all", False, 0.1, (DEEP_TREES, RANDOM, SMALL)),
-    Head("discover", "novel", True, 0.16, (Recipe("broad", 250, 15, 0.04, 400), RANKED, SMALL)),
+    Head("home", "all", False, 0.1, (DEEP_TREES, RANDOM, SMALL), means=(Mean("deep + random", (DEEP_TREES, RANDOM)),)),
+    Head("discover", "novel", True, 0.16, (BROAD, RANKED, SMALL), means=(Mean("broad + ranked", (BROAD, RANKED)),)),
 )
 # Who has no history, in whatever serving config. It learns from everyone's rows like ``discover``, but is judged by who
 # came for the first time: on two of four logs tried popularity did better for them than any forest, on two far worse.
 NEWCOMERS = Head(
-    NEWCOMERS_RANKER, "newcomers", True, 0.16, HEADS[1].recipes, default=Fusion(SOURCE, source=FILLING).label
+    NEWCOMERS_RANKER,
+    "newcomers",
+    True,
+    0.16,
+    HEADS[1].recipes,
+    default=Fusion(SOURCE, source=FILLING).label,
+    means=HEADS[1].means,
 )
 # Fewer rows than this are all kept.
 FEW_ROWS = 400_000
@@ -111,8 +129,10 @@ def with_positives(frame: Frame) -> Frame:
     return frame.where(has[frame.query])
 
 
-def train(recipe: Recipe, sample: Frame, *, seed: int) -> Forest:
+def train(recipe: Recipe | Mean, sample: Frame, *, seed: int) -> Forest:
     """A forest on the rows of ``sample``; its scores are log-odds up to a constant of the query."""
+    if isinstance(recipe, Mean):
+        return mean_forest([train(part, sample, seed=seed) for part in recipe.parts])
     settings = parameters(recipe, sample, seed=seed)
     # LightGBM's text format takes no white space or JSON marks in names; the manifest keeps the real ones.
     names = [f"f{position}" for position in range(sample.features.shape[1])]

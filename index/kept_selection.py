@@ -14,7 +14,7 @@ import numpy as np
 
 from index.builder import Builder
 from index.fit_settings import FitSettings
-from index.heads import Recipe
+from index.heads import Mean, Recipe
 from index.policy_weights import PolicyWeights, Tried
 from index.selection import Contender
 from index.shop_facts import ShopFacts
@@ -134,7 +134,7 @@ class Selection:
         shop = dict(values["shop"])
         verdicts = {
             name: Verdict(
-                Contender(Fusion.from_json(one["fusion"]), Recipe(**one["recipe"]) if one["recipe"] else None),
+                Contender(Fusion.from_json(one["fusion"]), _recipe(one["recipe"]) if one["recipe"] else None),
                 str(one["why"]),
                 float(one["ndcg"]),
             )
@@ -203,6 +203,12 @@ class Selections:
             except OSError:
                 continue  # another rebuild has just deleted it
         return [path for _, path in sorted(found)]
+
+
+def _recipe(values: Mapping[str, Any]) -> Recipe | Mean:
+    if "parts" in values:
+        return Mean(str(values["name"]), tuple(Recipe(**part) for part in values["parts"]))
+    return Recipe(**values)
 
 
 def _read(path: Path) -> Selection | None:

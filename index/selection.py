@@ -10,7 +10,8 @@ import numpy as np
 from index.convincing import convinces
 from index.frames import Frame
 from index.fusions import fit_linear
-from index.heads import SMALL, Head, Recipe, rows_of, sample_of, top_lists, train
+from index.heads import SMALL, Head, Mean, Recipe, rows_of, sample_of, top_lists, train
+from index.mean_forest import mean_forest
 from index.windows import Window
 from recsys.arrays import Float32, Float64, Int32
 from recsys.evaluation.metrics import DEEP, per_user
@@ -48,7 +49,7 @@ class Contender:
     """A way to order a head's candidates; recipe: of the forest it needs, if any."""
 
     fusion: Fusion
-    recipe: Recipe | None
+    recipe: Recipe | Mean | None
 
     @property
     def label(self) -> str:
@@ -122,15 +123,23 @@ def choose(
             break
         trainable = sample is not None
         rows = rows_of(head, rows_about(judged.frame, judged.asked, truth))
-        forests: dict[Recipe, Forest] = {}
+        forests: dict[Recipe | Mean, Forest] = {}
+        scores_of: dict[Recipe | Mean, Float64] = {}
         if sample is not None:
-            for recipe in _recipes(head, older, tuned, only):
+            recipes, means = _recipes(head, older, tuned, only)
+            for recipe in recipes:
                 key = (judged.window, head.new_only, head.negatives, recipe)
                 if key not in grown:
                     grown[key] = train(recipe, sample, seed=seed)
                 forests[recipe] = grown[key]
-        known = {recipe: _Scored(forest.score(rows.features)) for recipe, forest in forests.items()}
+                scores_of[recipe] = forests[recipe].score(rows.features)
+            for mean in means:
+                forests[mean] = mean_forest([forests[part] for part in mean.parts])
+                scores_of[mean] = np.mean([scores_of[part] for part in mean.parts], axis=0)
+        known = {recipe: _Scored(scores) for recipe, scores in scores_of.items()}
         for contender, ranker in _fitted(sample, forests, feature_names, only=only):
+            if only is not None and contender.recipe != only.recipe:
+                continue  # a part of it
             contenders.setdefault(contender.label, contender)
             first.setdefault(contender.label, ranker)
             if contender.recipe is not None:
@@ -173,19 +182,24 @@ def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:
     return chosen
 
 
-def _recipes(head: Head, frames: Sequence[Frame], tuned: Recipe | None, only: Contender | None) -> tuple[Recipe, ...]:
-    """What forests are compared, the default first; of ``only`` its own, if it has one."""
+def _recipes(
+    head: Head, frames: Sequence[Frame], tuned: Recipe | None, only: Contender | None
+) -> tuple[tuple[Recipe, ...], tuple[Mean, ...]]:
+    """What forests are compared, the default first, and means of them; of ``only`` its own, if it has one."""
     if only:
-        return (only.recipe,) if only.recipe else ()
+        mine = only.recipe
+        if isinstance(mine, Mean):
+            return mine.parts, (mine,)
+        return (mine,) if mine else (), ()
     # Much data needs no recipe for little, and its forests take minutes.
     n_queries = sum(len(np.unique(frame.query[frame.labels])) for frame in frames)
     recipes = tuple(recipe for recipe in head.recipes if recipe is not SMALL or n_queries < MANY_QUERIES)
-    return (*recipes, *([tuned] if tuned else []))
+    return (*recipes, *([tuned] if tuned else [])), head.means
 
 
 def _fitted(
     sample: Frame | None,
-    forests: Mapping[Recipe, Forest],
+    forests: Mapping[Recipe | Mean, Forest],
     feature_names: Sequence[str],
     *,
     only: Contender | None,

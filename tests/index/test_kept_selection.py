@@ -9,14 +9,14 @@ import pytest
 
 from index.ease import EaseSettings
 from index.fit_settings import FitSettings
-from index.heads import SMALL
+from index.heads import HEADS, SMALL
 from index.kept_selection import MOST_KEPT, Selection, Selections, Shop, Verdict
 from index.neighbours import Similarity
 from index.policy_weights import PolicyWeights, Tried
 from index.selection import Contender
 from index.shop_facts import ShopFacts
 from index.worth import Worth
-from recsys.fusion import LINEAR, SOURCE, STACKED, Fusion, LinearFusion
+from recsys.fusion import FOREST, LINEAR, SOURCE, STACKED, Fusion, LinearFusion
 
 DAY, AT = 86_400, 1_750_000_000
 FACTS = ShopFacts({"events": 1000.0, "users": 50.0}, (1, 2, 3), (4, 5, 6))
@@ -110,3 +110,11 @@ def test_linear_is_a_kind_that_comes_back_too(selections: Selections) -> None:
     )
     selections.keep(linear)
     assert selections.fitting(SHOP)[0] == linear
+
+
+def test_the_mean_of_forests_comes_back_with_its_parts(selections: Selections) -> None:
+    mean = HEADS[0].means[0]
+    assert len(mean.parts) == 2
+    kept = replace(SELECTION, worths=(), verdicts={"home": Verdict(Contender(Fusion(FOREST), mean), "so", 0.1)})
+    selections.keep(kept)
+    assert selections.fitting(SHOP)[0] == kept

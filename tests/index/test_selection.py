@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index.frames import Frame
-from index.heads import Head, Recipe, train
+from index.heads import Head, Mean, Recipe, train
 from index.selection import Contender, Grown, Labelled, choose, final
 from index.tuning import Budget, tune
 from index.windows import Window
@@ -65,6 +65,22 @@ def test_one_contender_alone_is_judged_as_it_was_among_others() -> None:
         assert alone.n_users == among.n_users
         for metric, values in among.scores[label].items():
             assert alone.scores[label][metric].tolist() == values.tolist()
+
+
+def test_the_mean_of_two_forests_is_one_more_contender_and_is_judged_alone_as_among_others() -> None:
+    other = replace(QUICK, name="other", random_splits=True)
+    mean = Mean("both", (QUICK, other))
+    head = replace(HEAD, recipes=(QUICK, other), means=(mean,))
+    windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True), labelled(44, 3, hidden=True)]
+    among = choose(head, windows, NAMES, N_ITEMS, seed=0)
+    assert {"forest (both)", "stacked (both)", "forest (quick)", "forest (other)"} < set(among.scores)
+    alone = choose(head, windows, NAMES, N_ITEMS, seed=0, only=Contender(Fusion(FOREST), mean))
+    assert set(alone.scores) == {"forest (both)"}
+    assert alone.scores["forest (both)"]["ndcg@10"].tolist() == among.scores["forest (both)"]["ndcg@10"].tolist()
+    fusion, forest = final(alone, [window.frame for window in windows], NAMES, seed=0)
+    assert fusion.kind == FOREST
+    assert forest is not None
+    assert forest.booster.num_trees() == 30
 
 
 def test_a_contender_that_cannot_be_fitted_any_more_is_judged_by_nobody() -> None:
@@ -131,9 +147,9 @@ def test_with_little_to_judge_by_the_own_history_comes_first() -> None:
 
 def test_heads_that_learn_from_the_same_rows_share_their_forests(monkeypatch: pytest.MonkeyPatch) -> None:
     windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
-    trained: list[Recipe] = []
+    trained: list[Recipe | Mean] = []
 
-    def counted(recipe: Recipe, sample: Frame, *, seed: int) -> Forest:
+    def counted(recipe: Recipe | Mean, sample: Frame, *, seed: int) -> Forest:
         trained.append(recipe)
         return train(recipe, sample, seed=seed)
 
