@@ -120,7 +120,7 @@ class Builder:
 
     def before(self, window: Window, *, off: Set[str] = frozenset()) -> Snapshot:
         """Everything fitted on what lies before ``window``: what its users are asked of."""
-        with self.stages.stage(f"fit sources before {_day(window)}"):
+        with self.stages.stage(f"fit sources before {day(window)}"):
             return self.snapshot(self.dataset.interactions.before(window.start), window.start, off=off)
 
     def all_off(self, off: Set[str]) -> frozenset[str]:
@@ -155,24 +155,30 @@ class Builder:
         return configs | {name: one.on(name, configs[one.base]) for name, one in declared.items()}
 
     def labelled(
-        self, window: Window, *, whole: bool, off: Set[str] = frozenset()
+        self, window: Window, *, whole: bool, off: Set[str] = frozenset(), by: str = "an earlier build"
     ) -> tuple[Labelled, Snapshot | None] | None:
         """The rows of ``window`` and the snapshot they were made with, None when they were kept by an earlier build.
 
-        None altogether for a window in which nothing happened.
+        None altogether for a window in which nothing happened. by: who kept them, for people.
         """
         if self.kept is None:
             return self._worked_out(window, whole=whole, off=off)
-        key = self.keys.of_window(
-            self.dataset.interactions, window, whole=whole, off=self.all_off(off), fitting=self.fitting
-        )
+        key = self._key(window, whole=whole, off=off)
         if (known := self.kept.read(key, read_labelled)) is not None:
-            self.stages.print(f"candidates and features {_day(window)}: kept by an earlier build")
+            self.stages.print(f"candidates and features {day(window)}: kept by {by}")
             return known, None
         if (found := self._worked_out(window, whole=whole, off=off)) is not None:
-            with self.stages.stage(f"keep rows of {_day(window)}"):
+            with self.stages.stage(f"keep rows of {day(window)}"):
                 self.kept.write(key, lambda out: write_labelled(out, found[0]))
         return found
+
+    def has_rows(self, window: Window, *, whole: bool, off: Set[str] = frozenset()) -> bool:
+        """Whether ``labelled`` finds the rows of ``window`` kept; they may turn out to be damaged."""
+        return self.kept is not None and self.kept.has(self._key(window, whole=whole, off=off))
+
+    def _key(self, window: Window, *, whole: bool, off: Set[str]) -> str:
+        off = self.all_off(off)
+        return self.keys.of_window(self.dataset.interactions, window, whole=whole, off=off, fitting=self.fitting)
 
     def _worked_out(self, window: Window, *, whole: bool, off: Set[str]) -> tuple[Labelled, Snapshot] | None:
         everything, n_items = self.dataset.interactions, len(self.dataset.item_ids)
@@ -186,7 +192,7 @@ class Builder:
         strangers = sampled(strangers, max(len(truth) // STRANGERS, JUDGED_STRANGERS if whole else 1), seed)
         asked = truth.joined(strangers, n_items)
         before = self.before(window, off=off)
-        with self.stages.stage(f"candidates and features {_day(window)}", total=len(asked)) as step:
+        with self.stages.stage(f"candidates and features {day(window)}", total=len(asked)) as step:
             frame = frame_of(
                 before,
                 asked,
@@ -241,5 +247,6 @@ def profiles_of(table: ProfileTable, n_users: int) -> Profiles:
     return Profiles(tuple(table.columns), frozen(values, np.float32), labels)
 
 
-def _day(window: Window) -> str:
+def day(window: Window) -> str:
+    """The day it begins, for people."""
     return str(np.datetime64(window.start, "s").astype("datetime64[D]"))

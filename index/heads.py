@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
+from index.at_once import at_once, n_cores
 from index.frames import Frame
 from index.mean_forest import mean_forest
 from recsys.arrays import Float64, Int32, Int64
@@ -131,14 +131,36 @@ def with_positives(frame: Frame) -> Frame:
 
 def train(recipe: Recipe | Mean, sample: Frame, *, seed: int) -> Forest:
     """A forest on the rows of ``sample``; its scores are log-odds up to a constant of the query."""
-    if isinstance(recipe, Mean):
-        return mean_forest([train(part, sample, seed=seed) for part in recipe.parts])
+    return trained([recipe], sample, seed=seed)[0]
+
+
+def trained(recipes: Sequence[Recipe | Mean], sample: Frame, *, seed: int) -> list[Forest]:
+    """A forest by each of ``recipes``, as ``train``, grown at once; what several of them need is grown once."""
+    parts = list(dict.fromkeys(part for recipe in recipes for part in parts_of(recipe)))
+    alone = len(parts) == 1
+
+    def grow(recipe: Recipe) -> Callable[[], Forest]:
+        return lambda: _grown(recipe, sample, seed=seed, alone=alone)
+
+    forests = dict(zip(parts, at_once([grow(part) for part in parts]), strict=True))
+    return [mean_forest([forests[part] for part in parts_of(recipe)]) for recipe in recipes]
+
+
+def parts_of(recipe: Recipe | Mean) -> tuple[Recipe, ...]:
+    """The recipes of the forests it is made of."""
+    return recipe.parts if isinstance(recipe, Mean) else (recipe,)
+
+
+def _grown(recipe: Recipe, sample: Frame, *, seed: int, alone: bool) -> Forest:
+    """alone: no other forest grows at the same time, so that it may take all cores. The forest is the same."""
     settings = parameters(recipe, sample, seed=seed)
+    n_threads = settings["num_threads"]
+    settings["num_threads"] = n_threads if alone else 1
     # LightGBM's text format takes no white space or JSON marks in names; the manifest keeps the real ones.
     names = [f"f{position}" for position in range(sample.features.shape[1])]
     group = n_rows_by_query(sample) if recipe.objective == LAMBDARANK else None
     data = lgb.Dataset(sample.features, sample.labels.astype(np.float32), group=group, feature_name=names)
-    forest = Forest(lgb.train(settings, data, recipe.n_trees), n_threads=settings["num_threads"])
+    forest = Forest(lgb.train(settings, data, recipe.n_trees), n_threads=n_threads)
     return calibrated(forest, sample) if recipe.objective == LAMBDARANK else forest
 
 
@@ -187,7 +209,7 @@ def parameters(recipe: Recipe, sample: Frame, *, seed: int) -> dict[str, Any]:
         "lambda_l2": recipe.lambda_l2,
         "max_bin": 127,
         "seed": seed,
-        "num_threads": max(1, min(os.cpu_count() or 1, len(sample) // ROWS_A_THREAD)),
+        "num_threads": max(1, min(n_cores(), len(sample) // ROWS_A_THREAD)),
         "deterministic": True,
         "force_col_wise": True,
         "verbosity": -1,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass, replace
 
-from index.builder import Builder
+from index.builder import Builder, day
+from index.rows_beside import RowsBeside, rows_beside
 from index.selection import Labelled
 from index.windows import Window, judged, planned, span, truth_in
 from index.worth import dropped, lacks_sources, source_of
@@ -25,6 +26,12 @@ class Plan:
         if not self.all:
             return None
         return next((one for one in self.all if one.end <= self.judged[-1].start), self.judged[-1])
+
+    @property
+    def older_half(self) -> dict[Window, bool]:
+        """The older half of the windows, oldest first, and whether each is judged."""
+        older = self.all[len(self.all) - len(self.all) // 2 :]
+        return {window: window in self.judged for window in reversed(older)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +71,20 @@ def plan(builder: Builder, end: int) -> Plan:
 
 def learn(builder: Builder, windows: Plan, *, off: Set[str] = frozenset()) -> Learnt:
     """The rows of every window in which something happened; ``off``: sources not to be asked."""
+    with rows_beside(builder, windows.older_half, off=off) as beside:
+        return _learn(builder, windows, beside, off)
+
+
+def _learn(builder: Builder, windows: Plan, beside: RowsBeside, off: Set[str]) -> Learnt:
     labelled: list[Labelled] = []
     newest: Snapshot | None = None
     for window in windows.all:
-        found = builder.labelled(window, whole=window in windows.judged, off=off)
+        by = "an earlier build"
+        if window in beside.windows:
+            by = "the process beside this one"
+            with builder.stages.stage(f"wait for the rows of {day(window)}"):
+                beside.wait()
+        found = builder.labelled(window, whole=window in windows.judged, off=off, by=by)
         if found is None:
             continue
         rows = found[0]

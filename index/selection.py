@@ -10,7 +10,7 @@ import numpy as np
 from index.convincing import convinces
 from index.frames import Frame
 from index.fusions import fit_linear
-from index.heads import SMALL, Head, Mean, Recipe, rows_of, sample_of, top_lists, train
+from index.heads import SMALL, Head, Mean, Recipe, rows_of, sample_of, top_lists, train, trained
 from index.mean_forest import mean_forest
 from index.windows import Window
 from recsys.arrays import Float32, Float64, Int32
@@ -127,11 +127,11 @@ def choose(
         scores_of: dict[Recipe | Mean, Float64] = {}
         if sample is not None:
             recipes, means = _recipes(head, older, tuned, only)
+            missing = [one for one in recipes if (judged.window, head.new_only, head.negatives, one) not in grown]
+            for recipe, forest in zip(missing, trained(missing, sample, seed=seed), strict=True):
+                grown[judged.window, head.new_only, head.negatives, recipe] = forest
             for recipe in recipes:
-                key = (judged.window, head.new_only, head.negatives, recipe)
-                if key not in grown:
-                    grown[key] = train(recipe, sample, seed=seed)
-                forests[recipe] = grown[key]
+                forests[recipe] = grown[judged.window, head.new_only, head.negatives, recipe]
                 scores_of[recipe] = forests[recipe].score(rows.features)
             for mean in means:
                 forests[mean] = mean_forest([forests[part] for part in mean.parts])
@@ -177,7 +177,12 @@ def rows_about(rows: Frame, asked: Truth, truth: Truth) -> Frame:
 
 def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:
     """(Q, 100) lists for the users of ``truth``, who are among those of ``asked``, whose order numbers the queries."""
-    lists = top_lists(rows, ranker.score(rows.features), len(asked), DEEP)
+    return lists_by(rows, ranker.score(rows.features), asked, truth)
+
+
+def lists_by(rows: Frame, scores: Float64, asked: Truth, truth: Truth) -> Int32:
+    """As ``lists_of``, by ``scores`` (R,) that the rows have been given."""
+    lists = top_lists(rows, scores, len(asked), DEEP)
     chosen: Int32 = lists[np.searchsorted(asked.users, truth.users)]
     return chosen
 

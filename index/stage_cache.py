@@ -40,11 +40,15 @@ class StageCache:
     fresh: bool = False
     say: Callable[[str], None] = lambda line: None
 
+    def has(self, key: str) -> bool:
+        """Whether ``read`` has something to read."""
+        return not self.fresh and self.most_bytes > 0 and _exists(self.folder / key)
+
     def read(self, key: str, load: Callable[[SnapshotReader], Content]) -> Content | None:
         """What ``load`` makes of the entry, its arrays memory-mapped; None without one, or when it is damaged."""
-        entry = self.folder / key
-        if self.fresh or not self.most_bytes or not _exists(entry):
+        if not self.has(key):
             return None
+        entry = self.folder / key
         try:
             if problems := self._problems(entry):
                 raise SnapshotCorrupt(problems[0])

@@ -10,9 +10,9 @@ import numpy as np
 
 from index.frames import Frame
 from index.heads import rows_of
-from index.selection import Chosen, Labelled, lists_of, rows_about
+from index.selection import Chosen, Labelled, lists_by, rows_about
 from index.settings import OPTIONAL_SOURCES
-from recsys.arrays import Bool
+from recsys.arrays import Bool, Float64
 from recsys.ask import Ask, resolve
 from recsys.evaluation.metrics import per_user
 from recsys.evaluation.truth import Truth
@@ -95,13 +95,15 @@ def worths(
         if not len(truth):
             continue
 
-        def ndcg(part: Frame, ranker: Ranker = one.ranker, truth: Truth = truth) -> float:
-            lists = lists_of(part, ranker, newest.asked, truth)
+        def ndcg(part: Frame, scores: Float64, truth: Truth = truth) -> float:
+            lists = lists_by(part, scores, newest.asked, truth)
             return float(per_user(lists, truth, len(snapshot.catalogue))["ndcg@10"].mean())
 
-        with_all[one.head.task] = ndcg(rows)
+        whole = one.ranker.score(rows.features)
+        with_all[one.head.task] = ndcg(rows, whole)
         for name in costs:
-            gains[name][one.head.task] = with_all[one.head.task] - ndcg(without(rows, feature_names, {name}))
+            part, scores = rescored(rows, whole, one.ranker, feature_names, name)
+            gains[name][one.head.task] = with_all[one.head.task] - ndcg(part, scores)
     return tuple(
         Worth(
             name,
@@ -114,14 +116,22 @@ def worths(
     )
 
 
-def without(frame: Frame, feature_names: Sequence[str], sources: set[str]) -> Frame:
-    """The rows that another source returned, with the columns of ``sources`` unknown."""
-    mine = np.array([source_of(name) in sources for name in feature_names])
+def rescored(
+    frame: Frame, scores: Float64, ranker: Ranker, feature_names: Sequence[str], source: str
+) -> tuple[Frame, Float64]:
+    """The rows that another source returned, and what ``ranker`` gives them with the columns of ``source`` unknown.
+
+    scores: (R,) what it gives all rows as they are, which is what it still gives those that ``source`` says nothing of.
+    """
+    mine = np.array([source_of(name) == source for name in feature_names])
     ranks = np.array([name.endswith("_rank") for name in feature_names])
-    kept = frame.where(found_by(frame, ranks & ~mine))
-    features = kept.features.copy()
+    kept = found_by(frame, ranks & ~mine)
+    changed = kept & ~np.isnan(frame.features[:, mine]).all(axis=1)
+    features = frame.features[changed]
     features[:, mine] = np.nan
-    return replace(kept, features=features)
+    scores = scores.copy()
+    scores[changed] = ranker.score(features)
+    return frame.where(kept), scores[kept]
 
 
 def dropped(frame: Frame, feature_names: Sequence[str], remaining: Sequence[str]) -> Frame:

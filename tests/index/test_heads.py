@@ -11,12 +11,14 @@ from index.heads import (
     HEADS,
     OBJECTIVES,
     Head,
+    Mean,
     Recipe,
     n_rows_by_query,
     rows_of,
     sample_of,
     top_lists,
     train,
+    trained,
     with_positives,
 )
 from recsys.ranker import Forest
@@ -171,3 +173,14 @@ def test_queries_of_one_number_in_two_windows_are_two() -> None:
     frame = frame_of(3, 4)
     assert n_rows_by_query(Frame.concatenate([frame, frame])).tolist() == [4] * 6
     assert n_rows_by_query(frame.where(np.zeros(12, bool))).tolist() == []
+
+
+def test_forests_grown_at_once_are_those_grown_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample, rows = frame_of(120, 20), frame_of(10, 20, 9).features
+    other = replace(QUICK, random_splits=True)
+    mean = Mean("both", (QUICK, other))
+    one_by_one = [train(recipe, sample, seed=3) for recipe in (QUICK, other, mean)]
+    monkeypatch.setattr("index.at_once.n_cores", lambda: 2)
+    at_once = trained([QUICK, other, mean], sample, seed=3)
+    for one, same in zip(one_by_one, at_once, strict=True):
+        assert one.score(rows).tobytes() == same.score(rows).tobytes()

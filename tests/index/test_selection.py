@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from index.frames import Frame
-from index.heads import Head, Mean, Recipe, train
+from index.heads import Head, Mean, Recipe, trained
 from index.selection import Contender, Grown, Labelled, choose, final
 from index.tuning import Budget, tune
 from index.windows import Window
@@ -147,17 +148,17 @@ def test_with_little_to_judge_by_the_own_history_comes_first() -> None:
 
 def test_heads_that_learn_from_the_same_rows_share_their_forests(monkeypatch: pytest.MonkeyPatch) -> None:
     windows = [labelled(100, 1, hidden=True), labelled(72, 2, hidden=True)]
-    trained: list[Recipe | Mean] = []
+    grown_by: list[Recipe | Mean] = []
 
-    def counted(recipe: Recipe | Mean, sample: Frame, *, seed: int) -> Forest:
-        trained.append(recipe)
-        return train(recipe, sample, seed=seed)
+    def counted(recipes: Sequence[Recipe | Mean], sample: Frame, *, seed: int) -> list[Forest]:
+        grown_by.extend(recipes)
+        return trained(recipes, sample, seed=seed)
 
-    monkeypatch.setattr("index.selection.train", counted)
+    monkeypatch.setattr("index.selection.trained", counted)
     grown: Grown = {}
     first = choose(HEAD, windows, NAMES, N_ITEMS, seed=0, grown=grown)
     again = choose(replace(HEAD, name="newcomers"), windows, NAMES, N_ITEMS, seed=0, grown=grown)
-    assert trained == [QUICK]
+    assert grown_by == [QUICK]
     assert again.scores["forest (quick)"]["ndcg@10"].tolist() == first.scores["forest (quick)"]["ndcg@10"].tolist()
     choose(replace(HEAD, negatives=0.5), windows, NAMES, N_ITEMS, seed=0, grown=grown)
-    assert trained == [QUICK, QUICK]
+    assert grown_by == [QUICK, QUICK]

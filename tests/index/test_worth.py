@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from index.frames import Frame
-from index.worth import LEAST_GAIN, Worth, dropped, lacks_sources, source_of, without
+from index.worth import LEAST_GAIN, Worth, dropped, lacks_sources, rescored, source_of
+from recsys.arrays import Float32, Float64
 
 NAMES = ("a_rank", "b_rank", "a_score", "b_closeness", "own_count")
 NAN = np.nan
@@ -23,12 +24,34 @@ def frame() -> Frame:
     )
 
 
+class Weighed:
+    """Weighs every column, an unknown one as -1, and remembers how many rows it was asked about."""
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+
+    def score(self, features: Float32) -> Float64:
+        self.n_rows += len(features)
+        return np.nan_to_num(features, nan=-1.0) @ np.array([1e4, 1e3, 1e2, 1e1, 1.0])
+
+
 def test_without_a_source_its_own_candidates_go_and_its_columns_are_unknown(frame: Frame) -> None:
-    left = without(frame, NAMES, {"a"})
+    ranker = Weighed()
+    whole = ranker.score(frame.features)
+    left, scores = rescored(frame, whole, ranker, NAMES, "a")
     assert left.items.tolist() == [8, 9]
-    assert np.isnan(left.features[:, [0, 2]]).all()
-    assert left.features[:, [1, 3, 4]].tolist() == frame.features[1:, [1, 3, 4]].tolist()
+    blind = frame.features[1:].copy()
+    blind[:, [0, 2]] = NAN
+    assert scores.tolist() == Weighed().score(blind).tolist()
     assert frame.features[2, 0] == 1  # the frame itself stays
+    assert ranker.n_rows == 3 + 1  # of the row that a says nothing of, nothing is asked again
+
+
+def test_a_source_that_says_nothing_changes_no_score(frame: Frame) -> None:
+    ranker = Weighed()
+    whole = ranker.score(frame.features)
+    left, scores = rescored(frame, whole, ranker, NAMES, "c")
+    assert (left.items.tolist(), scores.tolist(), ranker.n_rows) == ([7, 8, 9], whole.tolist(), 3)
 
 
 def test_a_dropped_source_leaves_rows_as_if_it_had_never_been_asked(frame: Frame) -> None:
