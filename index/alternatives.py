@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from index.figures import WITHOUT
+from index.figures import NOTHING, WITHOUT
 from index.frames import Frame
-from index.heads import sample_of, top_lists, train
+from index.heads import parts_of, sample_of, top_lists, train
 from index.scoring import CHUNK
 from index.selection import Chosen, Contender, final
 from index.worth import source_of
@@ -65,9 +65,13 @@ class Alternatives:
         return {f"fusion {kind.kind}": self._lists(self._fitted(kind)) for kind in kinds}
 
     def ablations(self, advance: Callable[[str], None] = lambda name: None) -> dict[str, Lists]:
-        """``without <what>``: forests that never knew some columns, on the same candidates. Minutes each."""
+        """``without <what>``: forests that never knew some columns, on the same candidates. Minutes each.
+
+        Of a mean of forests the first alone is grown, for what knows everything (``without nothing``) too.
+        """
         found = {}
-        for what, columns in self._groups():
+        nothing = np.zeros(len(self.lesson.names), bool)
+        for what, columns in ((NOTHING, nothing), *self._groups()):
             advance(what)
             found[f"{WITHOUT}{what}"] = self._lists(self._blinded(columns))
         return found
@@ -106,9 +110,13 @@ class Alternatives:
             sample = sample_of(one.head, self.lesson.frames, seed=self.lesson.seed)
             if sample is None:
                 continue
+            recipe = parts_of(one.contender.recipe or one.head.recipes[0])[0]
+            kept = self.snapshot.rankers.get(one.head.name)
+            if not columns.any() and kept is not None and one.contender == Contender(Fusion(FOREST), recipe):
+                rankers[one.head.name] = kept  # just that
+                continue
             features = sample.features.copy()
             features[:, columns] = np.nan  # a column that is never known is never split on
-            recipe = one.contender.recipe or one.head.recipes[0]
             rankers[one.head.name] = train(recipe, replace(sample, features=features), seed=self.lesson.seed)
         return rankers
 

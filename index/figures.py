@@ -17,7 +17,8 @@ PIPELINE = "pipeline"
 COMPARED = "ndcg@10"
 # How ablated lists are named, and what they are compared with: the same forest, no policy either, that knew everything.
 WITHOUT = "without "
-UNABLATED = "fusion forest"
+NOTHING = "nothing"
+UNABLATED = f"{WITHOUT}{NOTHING}"
 Figures = Mapping[str, Mapping[str, float]]  # name -> metric -> value
 Intervals = Mapping[str, Interval]  # name -> interval of COMPARED
 
@@ -71,7 +72,7 @@ class Scored:
         ablated = {name: values for name, values in self._compared.items() if name.startswith(WITHOUT)}
         if not ablated or UNABLATED not in self.values:
             return {}
-        found = differences({UNABLATED: self._compared[UNABLATED], **ablated}, UNABLATED, self.users)
+        found = differences(ablated, UNABLATED, self.users)
         return {name.removeprefix(WITHOUT): worth for name, worth in found.items()}
 
     @property

@@ -82,7 +82,7 @@ def test_without_an_interval_the_mean_stands_alone() -> None:
 
 
 def test_what_was_left_out_has_a_table_of_its_own_if_anything_was() -> None:
-    found = evaluation(**{"fusion forest": [0.4, 0.5], "without source als": [0.3, 0.4], "pipeline": [0.2, 0.4]})
+    found = evaluation(**{"without nothing": [0.4, 0.5], "without source als": [0.3, 0.4], "pipeline": [0.2, 0.4]})
     (row,) = (line for line in shown(ablations_table(found)).splitlines() if "als" in line)
     assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
         *("all", "source als", "+0.1000", "+0.1000", "+0.1000", "2")

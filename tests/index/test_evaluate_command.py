@@ -91,8 +91,9 @@ def test_ablations_are_judged_against_the_forest_that_knows_everything(
     for task, found in figures["ablations"].items():
         ndcg = {name: metrics["ndcg@10"] for name, metrics in figures["tasks"][task].items()}
         assert {"source history", "source popular", "Repeat features"} <= set(found)
+        assert "nothing" not in found
         for left_out, worth in found.items():
-            assert worth["mean"] == pytest.approx(ndcg["fusion forest"] - ndcg[f"without {left_out}"])
+            assert worth["mean"] == pytest.approx(ndcg["without nothing"] - ndcg[f"without {left_out}"])
         assert not any(name.startswith("without") for name in figures["differences"][task])
     assert "loses without" in ran.out
     assert "loses without" in page.read_text(encoding="utf-8")

@@ -49,7 +49,8 @@ def test_one_window_is_reported_as_it_is() -> None:
 
 
 def test_what_was_left_out_is_compared_with_the_forest_that_knew_it_and_with_nothing_else() -> None:
-    ndcg = {"pipeline": [1.0, 0.5], "fusion forest": [0.5, 0.5], "without source als": [0.25, 0.0]}
+    ndcg = {"pipeline": [1.0, 0.5], "fusion forest": [0.6, 0.6]}
+    ndcg |= {"without nothing": [0.5, 0.5], "without source als": [0.25, 0.0]}
     found = Evaluation.of([window("2025-02", 0.5, scored(["a", "b"], **ndcg))])
     assert set(found.differences["all"]) == {"fusion forest"}
     assert set(found.ablations["all"]) == {"source als"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from index.evaluation import Cut, _exposure
 from index.loading import load_for
 from index.progress import Stages
 from index.scoring import lists_of_source
+from index.stage_cache import StageCache, bytes_allowed
 from recsys.arrays import Int32
 from recsys.ask import Ask
 from recsys.evaluation.metrics import Exposure, K, beyond_accuracy, per_user
@@ -37,7 +39,9 @@ class Window:
         with Stages() as stages:
             dataset, _ = load_for(options.data, options.config, until=start, stages=stages)
             cut = Cut.read(options.data, dataset, start=start, end=end)
-            built = build(Builder.of(dataset, cache=options.cache, stages=stages), end=start)
+            # Rows that a rebuild or an evaluation of the same split has kept need not be made again.
+            kept = StageCache(options.cache / "stages", bytes_allowed(os.environ), say=stages.print)
+            built = build(Builder.of(dataset, cache=options.cache, stages=stages, kept=kept), end=start)
         return cls(start, built.snapshot, cut.truths, _exposure(dataset, built.snapshot, cut.n_items))
 
     def pools(self, task: str, config: str) -> Pools:
