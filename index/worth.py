@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from index.frames import Frame
-from index.heads import rows_of
+from index.heads import rows_of, top_rows
 from index.selection import Chosen, Labelled, lists_by, rows_about
 from index.settings import OPTIONAL_SOURCES
 from recsys.arrays import Bool, Float64
@@ -23,6 +23,8 @@ from recsys.snapshot.choices import SourceChoice
 from recsys.sources.protocol import Scorer
 
 MOST_USERS = 1_000
+# What is not among the best so many of 300 candidates does not come among the best ten for want of one source.
+MOST_PLACES = 100
 N_TIMED = 40
 K_TIMED = 50
 # Answers without these would be missing something else than accuracy: what fills a page, what `similar` is made of, and
@@ -100,6 +102,8 @@ def worths(
             return float(per_user(lists, truth, len(snapshot.catalogue))["ndcg@10"].mean())
 
         whole = one.ranker.score(rows.features)
+        best = best_of(rows, whole, len(newest.asked))
+        rows, whole = rows.where(best), whole[best]
         with_all[one.head.task] = ndcg(rows, whole)
         for name in costs:
             part, scores = rescored(rows, whole, one.ranker, feature_names, name)
@@ -114,6 +118,14 @@ def worths(
         )
         for name in costs
     )
+
+
+def best_of(rows: Frame, scores: Float64, n_queries: int) -> Bool:
+    """(R,) which rows are among the ``MOST_PLACES`` of their query with the best ``scores`` (R,)."""
+    found = top_rows(rows.query, rows.items, scores, n_queries, MOST_PLACES)
+    best = np.zeros(len(rows), bool)
+    best[found[found >= 0]] = True
+    return best
 
 
 def rescored(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from index.frames import Frame
-from index.worth import LEAST_GAIN, Worth, dropped, lacks_sources, rescored, source_of
+from index.worth import LEAST_GAIN, Worth, best_of, dropped, lacks_sources, rescored, source_of
 from recsys.arrays import Float32, Float64
 
 NAMES = ("a_rank", "b_rank", "a_score", "b_closeness", "own_count")
@@ -45,6 +45,11 @@ def test_without_a_source_its_own_candidates_go_and_its_columns_are_unknown(fram
     assert scores.tolist() == Weighed().score(blind).tolist()
     assert frame.features[2, 0] == 1  # the frame itself stays
     assert ranker.n_rows == 3 + 1  # of the row that a says nothing of, nothing is asked again
+
+
+def test_what_is_far_from_the_top_is_left_alone(monkeypatch: pytest.MonkeyPatch, frame: Frame) -> None:
+    monkeypatch.setattr("index.worth.MOST_PLACES", 1)
+    assert best_of(frame, np.array([0.1, 0.2, -5.0]), 2).tolist() == [False, True, True]
 
 
 def test_a_source_that_says_nothing_changes_no_score(frame: Frame) -> None:
