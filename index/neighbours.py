@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from recsys.arrays import Float64, Int64, frozen
+from index.at_once import at_once
+from recsys.arrays import Float32, Float64, Int64, frozen
 from recsys.decay import WEEK_S
 from recsys.grouping import Groups
 from recsys.interactions import Interactions
@@ -25,6 +27,7 @@ RECENT_WEEKS = 8.0
 LAGS = 5
 SEQUENCE_WEEKS = 26.0
 BLOCK = 512
+Part = tuple[Int64, Int64, Float32 | Float64]  # row, column, value
 
 
 class Similarity(StrEnum):
@@ -40,7 +43,7 @@ def item_neighbours(
 ) -> ItemNeighbours | None:
     """The ``N_NEIGHBOURS`` most similar items of each; None when no two items share a user.
 
-    Memory: 12 bytes a neighbour; beside cosine, blocks of 4 bytes x BLOCK x items with enough users.
+    Memory: 12 bytes a neighbour; beside cosine, a core, 16 bytes x BLOCK x items with enough users.
     """
     matrix = heaviest(preferences, MOST_ITEMS_A_USER)
     counts = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)
@@ -56,7 +59,7 @@ def item_neighbours(
     return _table(parts, items, preferences.shape[1], name)
 
 
-def _cosines(matrix: csr_matrix) -> Iterator[tuple[Int64, Int64, Float64]]:
+def _cosines(matrix: csr_matrix) -> Iterator[Part]:
     """(row, column, value) of the strongest products of columns of unit length, in one pass."""
     from implicit.nearest_neighbours import all_pairs_knn
 
@@ -66,34 +69,45 @@ def _cosines(matrix: csr_matrix) -> Iterator[tuple[Int64, Int64, Float64]]:
     yield found.row[others].astype(np.int64), found.col[others].astype(np.int64), found.data[others]
 
 
-def _similar(
-    matrix: csr_matrix, counts: Float64, n_users: int, similarity: Similarity
-) -> Iterator[tuple[Int64, Int64, Float64]]:
-    """(row, column, value) of the strongest entries, block by block."""
-    by_item = matrix.T.tocsr()
-    for start in range(0, by_item.shape[0], BLOCK):
+def _similar(matrix: csr_matrix, counts: Float64, n_users: int, similarity: Similarity) -> Iterator[Part]:
+    """(row, column, value) of the strongest entries; matrix: float32, counts of users who took both are whole in it."""
+    by_item, n_each = matrix.T.tocsr(), counts.astype(np.float32)
+
+    def block(start: int) -> Part:
         both = (by_item[start : start + BLOCK] @ matrix).toarray()
         rows = np.arange(start, start + len(both))
-        n_i, n_j = counts[rows][:, None], counts[None, :]
+        n_i, n_j = n_each[rows][:, None], n_each[None, :]
         if similarity is Similarity.JACCARD:
-            both = both / (n_i + n_j - both)
+            either = n_i + n_j
+            either -= both
+            both /= either
         else:
-            spread = np.sqrt(n_i * (1 - n_i / n_users) * n_j * (1 - n_j / n_users))
-            both = np.where(both > 0, (both - n_i * n_j / n_users) / np.maximum(spread, 1e-9), 0.0)
+            never = both == 0
+            both -= n_i * (n_j / n_users)
+            both /= np.maximum(np.sqrt(n_i * (1 - n_i / n_users)) * np.sqrt(n_j * (1 - n_j / n_users)), 1e-9)
+            both[never] = 0.0
         both[np.arange(len(both)), rows] = 0.0
-        yield _strongest(both, rows)
+        return _strongest(both, rows)
+
+    yield from at_once([partial(block, start) for start in range(0, by_item.shape[0], BLOCK)])
 
 
-def _strongest(values: Float64, rows: Int64) -> tuple[Int64, Int64, Float64]:
+def _strongest(values: Float32, rows: Int64) -> Part:
     most = min(N_NEIGHBOURS, values.shape[1])
-    columns = np.argpartition(-values, most - 1, axis=1)[:, :most]
-    kept = np.take_along_axis(values, columns, axis=1)
+    np.negative(values, out=values)
+    columns = np.argpartition(values, most - 1, axis=1)[:, :most]
+    kept = -np.take_along_axis(values, columns, axis=1)
     row, place = np.nonzero(kept > 0)
     return rows[row], columns[row, place], kept[row, place]
 
 
 def _table(
-    parts: Iterator[tuple[Int64, Int64, Float64]], items: Int64, n_items: int, name: str, *, recent: bool = False
+    parts: Iterator[Part],
+    items: Int64,
+    n_items: int,
+    name: str,
+    *,
+    recent: bool = False,
 ) -> ItemNeighbours | None:
     blocks = list(parts)
     if not sum(len(block[0]) for block in blocks):
