@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,12 +48,14 @@ class Shop:
     items: pl.DataFrame
     users: pl.DataFrame
 
-    def write(self, folder: Path) -> Path:
-        """One table a format, so that every reader is used."""
+    def write(self, folder: Path, settings: str = "") -> Path:
+        """One table a format, so that every reader is used, and beside them ``settings`` as recsys.toml."""
         folder.mkdir(parents=True, exist_ok=True)
         self.events.write_parquet(folder / "events.parquet")
         self.items.write_csv(folder / "items.csv")
         self.users.write_ndjson(folder / "users.jsonl")
+        if settings:
+            (folder / "recsys.toml").write_text(settings, encoding="utf-8")
         return folder
 
     def without_text(self) -> Shop:
@@ -137,7 +140,10 @@ def shop() -> Shop:
 
 @pytest.fixture(scope="session")
 def corner_shop() -> Shop:
-    """A smaller shop without anything to embed: its rebuild takes a second or two, rankers and all."""
+    """A smaller shop without anything to embed.
+
+    Half a year gives twelve windows; a rebuild told to learn from two takes a few seconds, rankers and all.
+    """
     return open_shop(60, 30).without_text()
 
 
@@ -189,6 +195,22 @@ class Ran:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="session")
+def run_index() -> Callable[..., Ran]:
+    """``run_index(*words)``: as ``index_command``, for what the tests of a module share."""
+    from index.cli import main
+
+    def run(*words: object) -> Ran:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as environment, redirect_stdout(out), redirect_stderr(err):
+            for name in VARIABLES:
+                environment.delenv(name, raising=False)
+            code = main([str(word) for word in words])
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    return run
 
 
 @pytest.fixture

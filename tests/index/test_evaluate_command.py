@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ SOURCES = {"history", "popular", "als", "content", "ease", "item-knn", "user-knn
 SOURCES |= {"item2vec", "affinity", "segment", "adoption"}
 FUSIONS = {"fusion reciprocal-rank", "fusion linear", "fusion forest", "fusion stacked"}
 ALWAYS = {"history", "popular", "als", "content", "pipeline"} | FUSIONS
+TWO_WINDOWS = "[training]\nwindows = 2\n"
 METRICS = {"ndcg@10", "recall@10", "recall@100", "hit@10", "mrr"}
 
 
@@ -31,12 +33,21 @@ def evaluate(index_command: Run, world: Any, tmp_path: Path) -> Run:
     )
 
 
-def test_every_source_and_the_pipeline_are_scored_on_both_tasks(evaluate: Run, world: Any, tmp_path: Path) -> None:
-    ran = evaluate(world.data, SPLIT, "--json", tmp_path / "new" / "figures.json")
+@pytest.fixture(scope="module")
+def evaluated(run_index: Run, world: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, str]:
+    """Of the world: how its evaluation ended, the figures, and the page. Their folders were not there before."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    out, page = folder / "new" / "figures.json", folder / "pages" / "figures.html"
+    words = ("evaluate", "--data", world.data, "--cache", world.cache, "--split-at", SPLIT)
+    ran = run_index(*words, "--json", out, "--html", page)
     assert ran.code == 0, ran.err
+    return ran, json.loads(out.read_text()), page.read_text(encoding="utf-8")
+
+
+def test_every_source_and_the_pipeline_are_scored_on_both_tasks(evaluated: tuple[Any, Any, str]) -> None:
+    ran, figures, _ = evaluated
     assert "0 encoded now" in ran.err
     assert "note: serving config home orders by " in ran.err
-    figures = json.loads((tmp_path / "new" / "figures.json").read_text())
     assert set(figures["tasks"]) == {"all", "novel"}
     for task, by_name in figures["tasks"].items():
         # Sources that do not pay are left out of the snapshot, and so have no lists.
@@ -53,11 +64,8 @@ def test_every_source_and_the_pipeline_are_scored_on_both_tasks(evaluate: Run, w
     assert figures["n_users"]["all"] == 120
 
 
-def test_slices_differences_and_a_page_come_with_it(evaluate: Run, world: Any, tmp_path: Path) -> None:
-    page = tmp_path / "pages" / "figures.html"
-    ran = evaluate(world.data, SPLIT, "--json", tmp_path / "figures.json", "--html", page)
-    assert ran.code == 0, ran.err
-    figures = json.loads((tmp_path / "figures.json").read_text())
+def test_slices_differences_and_a_page_come_with_it(evaluated: tuple[Any, Any, str]) -> None:
+    ran, figures, html = evaluated
     for task in ("all", "novel"):
         for part, by_name in figures["slices"][task].items():
             assert set(by_name) == set(figures["tasks"][task]), part
@@ -76,7 +84,6 @@ def test_slices_differences_and_a_page_come_with_it(evaluate: Run, world: Any, t
             assert found["low"] <= found["mean"] <= found["high"]
             assert found["n_users"] == figures["n_users"][task]
             assert f"{found['low']:+.4f}" in ran.out
-    html = page.read_text(encoding="utf-8")
     assert f"{figures['tasks']['all']['pipeline']['ndcg@10']:.4f}" in html
     assert html.count("<svg") == 6
 
@@ -85,7 +92,7 @@ def test_ablations_are_judged_against_the_forest_that_knows_everything(
     evaluate: Run, corner_shop: Any, tmp_path: Path
 ) -> None:
     out, page = tmp_path / "figures.json", tmp_path / "figures.html"
-    ran = evaluate(corner_shop.write(tmp_path / "data"), SPLIT, "--ablate", "--json", out, "--html", page)
+    ran = evaluate(corner_shop.write(tmp_path / "data", TWO_WINDOWS), SPLIT, "--ablate", "--json", out, "--html", page)
     assert ran.code == 0, ran.err
     figures = json.loads(out.read_text())
     for task, found in figures["ablations"].items():
@@ -100,7 +107,7 @@ def test_ablations_are_judged_against_the_forest_that_knows_everything(
 
 
 def test_several_windows_are_pooled_by_user(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
-    data = corner_shop.write(tmp_path / "data")
+    data = corner_shop.write(tmp_path / "data", TWO_WINDOWS)
     out = tmp_path / "figures.json"
     # Half a year of data: the third window back still has a past, the seventh begins before the first event.
     ran = evaluate(data, SPLIT, "--windows", 2, "--horizon-days", 21, "--json", out)
@@ -113,7 +120,9 @@ def test_several_windows_are_pooled_by_user(evaluate: Run, corner_shop: Any, tmp
 
 
 def test_windows_without_a_past_are_left_out_and_said(evaluate: Run, corner_shop: Any, tmp_path: Path) -> None:
-    ran = evaluate(corner_shop.write(tmp_path / "data"), "2025-02-01", "--windows", 3, "--horizon-days", 40)
+    ran = evaluate(
+        corner_shop.write(tmp_path / "data", TWO_WINDOWS), "2025-02-01", "--windows", 3, "--horizon-days", 40
+    )
     assert ran.code == 0, ran.err
     assert "note: 1 of 3 windows are scored, the next one has none: no event before" in ran.err
 
@@ -121,7 +130,9 @@ def test_windows_without_a_past_are_left_out_and_said(evaluate: Run, corner_shop
 def test_the_popularity_figure_is_that_of_a_list_worked_out_by_hand(
     evaluate: Run, shop: Any, world: Any, tmp_path: Path
 ) -> None:
-    ran = evaluate(world.data, SPLIT, "--horizon-days", 14, "--json", tmp_path / "figures.json")
+    (tmp_path / "two.toml").write_text(TWO_WINDOWS)
+    words = ("--horizon-days", 14, "--config", tmp_path / "two.toml", "--json", tmp_path / "figures.json")
+    ran = evaluate(world.data, SPLIT, *words)
     assert ran.code == 0, ran.err
     figures = json.loads((tmp_path / "figures.json").read_text())["tasks"]["all"]["popular"]
 
@@ -151,9 +162,9 @@ def test_nothing_after_the_split_reaches_a_list(evaluate: Run, corner_shop: Any,
     )
     answers = []
     for name, later in (("true", corner_shop.events.filter(~kept)), ("shuffled", shuffled)):
-        shop = type(corner_shop)(corner_shop.events.filter(kept).vstack(later), corner_shop.items, corner_shop.users)
+        shop = replace(corner_shop, events=corner_shop.events.filter(kept).vstack(later))
         out = tmp_path / f"{name}.json"
-        assert evaluate(shop.write(tmp_path / name), SPLIT, "--json", out).code == 0
+        assert evaluate(shop.write(tmp_path / name, TWO_WINDOWS), SPLIT, "--json", out).code == 0
         answers.append(json.loads(out.read_text())["tasks"]["all"])
     true, shuffled_ = answers
     # What is shown does not depend on the truth; how good it is does.
@@ -173,7 +184,7 @@ def test_nothing_after_the_split_reaches_a_list(evaluate: Run, corner_shop: Any,
 def test_a_split_with_nothing_on_one_side_exits_2(
     evaluate: Run, corner_shop: Any, tmp_path: Path, split: str, sentence: str
 ) -> None:
-    ran = evaluate(corner_shop.write(tmp_path / "data"), split, "--json", tmp_path / "figures.json")
+    ran = evaluate(corner_shop.write(tmp_path / "data", TWO_WINDOWS), split, "--json", tmp_path / "figures.json")
     assert ran.code == 2
     assert sentence in ran.err.splitlines()[-1]
     assert not (tmp_path / "figures.json").exists()

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,6 @@ AGAIN = "note: sources and fusions were selected again: "
 MAIN = "import sys; from index.cli import main; sys.exit(main(sys.argv[1:]))"
 TWO_WINDOWS = "[training]\nwindows = 2\n"
 UNTIL = ("--until", "2025-06-28")
-# The first rebuild of this process, by its folder.
-_MADE: dict[Path, tuple[Manifest, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +50,27 @@ def rebuilt(index_command: Run, tmp_path: Path) -> Run:
     return run
 
 
+@pytest.fixture(scope="module")
+def made(corner_shop: Any, run_index: Run, tmp_path_factory: pytest.TempPathFactory) -> First:
+    """The first rebuild; not to be changed."""
+    root = tmp_path_factory.mktemp("first")
+    data = corner_shop.write(root / "data", TWO_WINDOWS)
+    ran = run_index("rebuild", "--data", data, "--snapshots", root / "snapshots", "--cache", root / "cache", *UNTIL)
+    assert ran.code == 0, ran.err
+    store = SnapshotStore(root / "snapshots")
+    return First(corner_shop, data, root / "cache", store.manifest(store.current()), ran.err)
+
+
 @pytest.fixture
-def first(corner_shop: Any, rebuilt: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> First:
-    """Of a module's first test; the others get a copy of the cache, theirs to change."""
-    root = tmp_path_factory.getbasetemp() / "rebuild-again"
-    if root not in _MADE:
-        data = corner_shop.write(root / "data")
-        (data / "recsys.toml").write_text(TWO_WINDOWS)
-        _MADE[root] = rebuilt(data, root / "cache", *UNTIL)
-    manifest, said = _MADE[root]
-    shutil.copytree(root / "cache", tmp_path / "cache")
-    return First(corner_shop, root / "data", tmp_path / "cache", manifest, said)
+def first(made: First, tmp_path: Path) -> First:
+    """The first rebuild with a copy of its cache, to be changed."""
+    shutil.copytree(made.cache, tmp_path / "cache")
+    return replace(made, cache=tmp_path / "cache")
 
 
 def other_data(first: First, folder: Path, events: pl.DataFrame) -> Path:
     """The shop with other events, and its settings."""
-    data: Path = type(first.shop)(events, first.shop.items, first.shop.users).write(folder)
-    (data / "recsys.toml").write_text(TWO_WINDOWS)
+    data: Path = replace(first.shop, events=events).write(folder, TWO_WINDOWS)
     return data
 
 

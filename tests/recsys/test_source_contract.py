@@ -8,66 +8,37 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys.arrays import Bool, Float32, frozen
+from recsys.arrays import frozen
 from recsys.model import Snapshot
-from recsys.overlay.overlay import Basis
 from recsys.query import Hits, Query
 from recsys.sources.affinity import AffinityPopular
 from recsys.sources.ease import Ease
 from recsys.sources.item2vec import Item2Vec
 from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
-from recsys.sources.protocol import Scorer, Source
+from recsys.sources.protocol import Source
 from recsys.sources.stored import StoredSource
 from recsys.sources.two_tower import TwoTowerSource
 from recsys.sources.user_neighbours import UserNeighbours
 from recsys.sparse import SparseTable
-from recsys.stores.records import LiveItem, text_digest
 
-POPULARITY = ("popular", "first", "trending")
-FROM_HISTORY = ("history", "als", "content", "ease", "item-knn", "user-knn", "next", "item2vec", "affinity")
-FROM_PROFILE = ("segment",)
-SCORERS = (
-    "als",
-    "content",
-    "ease",
-    "item-knn",
-    "user-knn",
-    "next",
-    "item2vec",
-    "affinity",
-    "segment",
-    "two-tower",
-    "adoption",
+from .contract_boards import (
+    FROM_CONTEXT,
+    FROM_EITHER,
+    FROM_HISTORY,
+    FROM_PROFILE,
+    NAMES,
+    POPULARITY,
+    QueryOf,
+    changed,
+    queries_on,
 )
-FROM_EITHER = ("two-tower", "adoption")
-FROM_CONTEXT = ("similar-als", "similar-content")
-NAMES = (*POPULARITY, *FROM_HISTORY, *FROM_PROFILE, *FROM_EITHER, *FROM_CONTEXT)
-QueryOf = Callable[..., Query]
-
-
-def masks(n_items: int) -> list[Bool]:
-    rng = np.random.default_rng(2)
-    return [
-        np.ones(n_items, bool),
-        np.arange(n_items) == 6,
-        *(rng.random(n_items) < share for share in (0.2, 0.5, 0.8)),
-    ]
 
 
 @pytest.fixture(scope="module", params=["as it was built", "with new and changed items"])
 def board(request: pytest.FixtureRequest, board: Snapshot) -> Snapshot:
-    """The checkerboard, and again with another text for item 3 and two new items, of which one is embedded."""
-    if request.param == "as it was built":
-        return board
-    created = {"is_created": True, "created_us": 1}
-    changes = [
-        LiveItem("i03", {"title": "Other"}, 2),
-        LiveItem("i16", {"title": "New", "price": 2.0}, 1, **created),
-        LiveItem("i17", {"title": "Newer"}, 1, **created),
-    ]
-    vectors = {text_digest(text): frozen([1, 0, 0, 0, 0], np.float32) for text in ("Other", "New")}
-    return Basis(board).over(changes, vectors).snapshot
+    """The checkerboard, and again with changes."""
+    return board if request.param == "as it was built" else changed(board)
 
 
 @pytest.fixture(params=NAMES)
@@ -77,13 +48,7 @@ def source(request: pytest.FixtureRequest, board: Snapshot) -> Source:
 
 @pytest.fixture(scope="module")
 def queries(board: Snapshot, query_of: QueryOf) -> list[Query]:
-    """Users of both colours beside one or two context items, under masks from everything to one item."""
-    return [
-        query_of(board, user_id, context_item_ids=context, allowed=mask)
-        for user_id in ("u00", "u01", "u07", "u10")
-        for context in (("i00",), ("i03", "i04"))
-        for mask in masks(len(board.catalogue))
-    ]
+    return queries_on(board, query_of)
 
 
 def as_lists(hits: Hits) -> tuple[list[int], list[float]]:
@@ -236,90 +201,3 @@ def test_equal_scores_are_cut_by_item_number(
     hits = same.pipeline.sources[name].retrieve(query_of(same, "u00", allowed=allowed), 4)
     assert hits.items.tolist() == [1, 2, 3, 4]
     assert len(set(hits.scores.tolist())) == 1
-
-
-@pytest.fixture(params=SCORERS)
-def scorer(request: pytest.FixtureRequest, board: Snapshot) -> Source:
-    return board.pipeline.sources[request.param]
-
-
-def scores_of(source: Source, query: Query, items: object) -> Float32:
-    """The scorer's scores, nothing remembered from what was asked before."""
-    assert isinstance(source, Scorer)
-    return source.score(replace(query, remembered={}), frozen(items, np.int32))
-
-
-def test_every_source_that_can_score_any_item_is_held_to_it(board: Snapshot) -> None:
-    assert {name for name, source in board.pipeline.sources.items() if isinstance(source, Scorer)} == set(SCORERS)
-
-
-def test_a_sources_own_hits_have_the_scores_it_gives_them(scorer: Source, queries: list[Query]) -> None:
-    for query in queries:
-        hits = scorer.retrieve(query, 100)
-        np.testing.assert_allclose(scores_of(scorer, query, hits.items), hits.scores, rtol=1e-4, atol=1e-6)
-
-
-def test_nothing_allowed_that_was_not_returned_scores_better(scorer: Source, queries: list[Query]) -> None:
-    for query in queries:
-        hits = scorer.retrieve(query, 3)
-        if len(hits) == 3:
-            others = np.setdiff1d(np.flatnonzero(query.allowed), hits.items)
-            assert not (scores_of(scorer, query, others) > hits.scores[-1] + 1e-5).any()
-
-
-def test_scores_are_one_float32_an_item_in_the_order_asked(
-    scorer: Source, queries: list[Query], board: Snapshot
-) -> None:
-    n_items = len(board.catalogue)
-    mixed = np.random.default_rng(5).permutation(n_items)
-    for query in queries[:4]:
-        scores = scores_of(scorer, query, np.arange(n_items))
-        assert (scores.dtype, scores.shape) == (np.float32, (n_items,))
-        assert not np.isinf(scores).any()
-        assert np.isfinite(scores).any()
-        np.testing.assert_allclose(scores_of(scorer, query, mixed), scores[mixed], rtol=1e-5, atol=1e-6)
-        nothing = scores_of(scorer, query, [])
-        assert (nothing.dtype, nothing.shape) == (np.float32, (0,))
-
-
-def test_what_is_allowed_or_on_the_page_is_no_matter_to_a_score(
-    scorer: Source, queries: list[Query], board: Snapshot
-) -> None:
-    items = np.arange(len(board.catalogue))
-    query = queries[0]
-    masked = replace(query, allowed=frozen(np.zeros(len(items)), np.bool_), context_items=frozen([7], np.int32))
-    assert scores_of(scorer, query, items).tobytes() == scores_of(scorer, masked, items).tobytes()
-
-
-@pytest.mark.parametrize("user_id", ["", "u12", "nobody we know"])
-def test_who_is_unknown_can_be_scored_without_a_word(
-    scorer: Source, board: Snapshot, query_of: QueryOf, user_id: str
-) -> None:
-    n_items = len(board.catalogue)
-    scores = scores_of(scorer, query_of(board, user_id), np.arange(n_items))
-    assert (scores.dtype, scores.shape) == (np.float32, (n_items,))
-    assert not np.isinf(scores).any()
-    if scorer.name != "segment":
-        # Nothing to say, or the same of everything.
-        assert np.isnan(scores).all() or not scores.any()
-
-
-@pytest.mark.parametrize(
-    ("name", "unknown"),
-    [
-        ("content", [14, 15]),
-        ("ease", [15]),
-        ("item2vec", [14]),
-        ("segment", [13, 14, 15]),
-        ("two-tower", [15]),
-        ("adoption", [15]),
-    ],
-)
-def test_an_item_a_source_cannot_know_has_no_score(
-    board: Snapshot, query_of: QueryOf, name: str, unknown: list[int]
-) -> None:
-    new = list(range(16, len(board.catalogue)))
-    if name == "content":
-        new = new[1:]  # the first one has been embedded
-    scores = scores_of(board.pipeline.sources[name], query_of(board, "u00"), np.arange(len(board.catalogue)))
-    assert np.flatnonzero(np.isnan(scores)).tolist() == unknown + new

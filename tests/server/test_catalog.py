@@ -1,11 +1,10 @@
-"""CatalogService over the wire: two servers of one snapshot and one state store, with and without an encoder."""
+"""CatalogService over the wire: two servers of one snapshot and one state store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 import pytest
@@ -17,42 +16,13 @@ from google.rpc.error_details_pb2 import BadRequest
 from protos.recommender.v1 import catalog_service_pb2 as catalog
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.attribute_pb2 import AttributeValue
-from protos.recommender.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from protos.recommender.v1.item_pb2 import Item
-from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 
+from .catalog_shop import KETTLE, Shop, shop_at
 from .paged import AT, ids, pages
-from .text_encoders import ToyEncoder, running
 from .tiny_shop import publish_searchable
 
 Listen = Callable[..., str]
-PATIENCE_S = 30.0
-
-
-class Shop(NamedTuple):
-    """One server: its catalogue and its answers."""
-
-    catalog: CatalogServiceStub
-    answers: RecommendationServiceStub
-
-    def shown(self, **fields: Any) -> list[str]:
-        return ids(self.answers.Recommend(pb.RecommendRequest(**{"at": AT, "page_size": 200, **fields})))
-
-    def found(self, query: str, **fields: Any) -> list[str]:
-        return ids(self.answers.Search(pb.SearchRequest(query=query, at=AT, **fields)))
-
-    def upsert(self, *items: Item, paths: tuple[str, ...] = (), create: bool = True) -> list[int]:
-        mask = FieldMask(paths=paths) if paths else None
-        request = catalog.UpsertItemsRequest(items=items, update_mask=mask, allow_missing=create)
-        return [status.code for status in self.catalog.UpsertItems(request).statuses]
-
-    def item(self, item_id: str) -> Item:
-        return self.catalog.GetItem(catalog.GetItemRequest(item_id=item_id))
-
-
-def _shop(target: str) -> Iterator[Shop]:
-    with grpc.insecure_channel(target) as channel:
-        yield Shop(CatalogServiceStub(channel), RecommendationServiceStub(channel))
 
 
 @pytest.fixture(scope="module")
@@ -64,23 +34,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def one(root: Path, tmp_path: Path, listen: Listen) -> Iterator[Shop]:
-    yield from _shop(listen(root, state=str(tmp_path / "state")))
+    yield from shop_at(listen(root, state=str(tmp_path / "state")))
 
 
 @pytest.fixture
 def other(root: Path, tmp_path: Path, listen: Listen, one: Shop) -> Iterator[Shop]:
     """Another server beside ``one``."""
-    yield from _shop(listen(root, state=str(tmp_path / "state")))
-
-
-KETTLE = Item(
-    item_id="new-kettle",
-    title="Kettle of steel",
-    category="Kitchen > Shelf 2",
-    brand="Own",
-    price=25.5,
-    attributes={"colour": AttributeValue(text="red"), "watts": AttributeValue(number=1500)},
-)
+    yield from shop_at(listen(root, state=str(tmp_path / "state")))
 
 
 def test_a_new_item_is_in_the_next_answers_of_every_server(one: Shop, other: Shop) -> None:
@@ -249,61 +209,10 @@ def test_nothing_given_is_nothing_done(one: Shop) -> None:
 def test_without_a_state_store_the_catalogue_cannot_change(
     root: Path, listen: Listen, failure_of: Callable[..., Any]
 ) -> None:
-    for shop in _shop(listen(root)):
+    for shop in shop_at(listen(root)):
         failure = failure_of(lambda shop=shop: shop.upsert(KETTLE))
         assert failure.code is grpc.StatusCode.FAILED_PRECONDITION
         assert failure.details["ErrorInfo"].reason == "NO_STATE"
-
-
-def test_a_new_item_is_found_by_its_meaning_within_two_seconds_on_every_server(
-    root: Path, tmp_path: Path, listen: Listen
-) -> None:
-    encoder = ToyEncoder()
-    with running(encoder) as address:
-        state = str(tmp_path / "state")
-        for one, other in zip(
-            _shop(listen(root, state=state, encoder=address)),
-            _shop(listen(root, state=state, encoder=address)),
-            strict=True,
-        ):
-            # What its words do not say: the toy encoder knows shelves in Chinese too.
-            query, started = "2号架上的东西", monotonic()
-            one.upsert(KETTLE)
-            for shop in (one, other):
-                while KETTLE.item_id not in shop.found(query, page_size=20):
-                    assert monotonic() - started < PATIENCE_S
-            took_s = monotonic() - started
-            assert took_s < PATIENCE_S
-            similar = other.answers.SimilarItems(pb.SimilarItemsRequest(item_id=KETTLE.item_id, at=AT, page_size=5))
-            assert set(ids(similar)) <= {f"1-i{place:02d}" for place in range(2, 60, 4)}
-
-
-def test_an_encoder_that_comes_later_finds_what_waits_for_it(root: Path, tmp_path: Path, listen: Listen) -> None:
-    address = f"unix:{tmp_path}/encoder"
-    for shop in _shop(listen(root, state=str(tmp_path / "state"), encoder=address)):
-        shop.upsert(KETTLE)
-        assert shop.found("kettle") == [KETTLE.item_id]
-        with running(ToyEncoder(), address):
-            started = monotonic()
-            while KETTLE.item_id not in shop.found("2号架上的东西", page_size=20):
-                assert monotonic() - started < PATIENCE_S
-
-
-def test_a_server_that_starts_later_knows_all_and_asks_no_encoder_for_what_is_kept(
-    root: Path, tmp_path: Path, listen: Listen
-) -> None:
-    state = str(tmp_path / "state")
-    with running(ToyEncoder()) as address:
-        for shop in _shop(listen(root, state=state, encoder=address)):
-            shop.upsert(KETTLE)
-            started = monotonic()
-            while not ids(shop.answers.SimilarItems(pb.SimilarItemsRequest(item_id=KETTLE.item_id, at=AT))):
-                assert monotonic() - started < PATIENCE_S
-    for shop in _shop(listen(root, state=state)):
-        started = monotonic()
-        while not ids(shop.answers.SimilarItems(pb.SimilarItemsRequest(item_id=KETTLE.item_id, at=AT))):
-            assert monotonic() - started < PATIENCE_S
-        assert KETTLE.item_id in shop.shown()
 
 
 def test_pages_go_on_while_items_come(one: Shop) -> None:

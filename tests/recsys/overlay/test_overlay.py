@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from recsys.arrays import frozen
 from recsys.ask import Ask, resolve
-from recsys.errors import FilterError, NotFound
 from recsys.features.assemble import assemble
 from recsys.model import Snapshot
 from recsys.overlay.overlay import Basis
-from recsys.overlay.rows import is_restocked
 from recsys.query import Candidates
-from recsys.stores.records import LiveItem
 
-from .shop import DAY, NOW, Thing, built, live, things, vector_of, vectors_of
-
-NEW = [
-    Thing("x0", "Kettle steel", "Tools", "Brand 1", 30.0, created_at=NOW - DAY, attributes={"colour": "red"}),
-    Thing("x1", "Oolong leaves", "Food > Tea", "Brand 9", 12.5, created_at=NOW - DAY, attributes={"size": "3"}),
-    Thing("x2", "Nameless"),
-]
-CHANGED = {
-    3: {"category": "Tools", "brand": "Brand 2"},
-    5: {"title": "Another name", "price": 99.0},
-    7: {"brand": "Brand 77", "attributes": {"colour": "blue", "size": "4"}},
-    22: {"category": "", "brand": "", "created_at": NOW - 3 * DAY},
-}
-
-
-def changed_things() -> list[Thing]:
-    return [replace(thing, **CHANGED.get(place, {})) for place, thing in enumerate(things())]
-
-
-def changes() -> list[LiveItem]:
-    now = changed_things()
-    known = [live(now[place], 1, is_created=False, created_us=0) for place in CHANGED]
-    return [*known, *(live(thing, 2 + place) for place, thing in enumerate(NEW))]
-
-
-@pytest.fixture(scope="module")
-def laid_over() -> Snapshot:
-    now = changed_things()
-    found = Basis(built(things())).over(changes(), vectors_of(*NEW, *(now[place] for place in CHANGED)))
-    assert not found.waiting
-    return found.snapshot
-
-
-@pytest.fixture(scope="module")
-def anew() -> Snapshot:
-    return built([*changed_things(), *NEW])
-
-
-def queries(snapshot: Snapshot) -> list[Any]:
-    asks = [Ask(at=NOW, user_id=user_id, context_item_ids=("i03", "x1")) for user_id in ("u00", "u01", "u07", "")]
-    return [resolve(ask, snapshot).query for ask in asks]
+from .changed_shop import CHANGED, NEW, changed_things, changes, queries
+from .shop import NOW, built, live, things, vectors_of
 
 
 def everything(snapshot: Snapshot) -> Candidates:
@@ -106,65 +62,6 @@ def test_the_catalogue_tells_what_is_so_now(laid_over: Snapshot, anew: Snapshot)
     assert [one.items.id(number) for number in (0, 24)] == ["i00", "x0"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "price < 20",
-        "NOT price < 20",
-        'category:"Tools"',
-        'category:"Food > Tea" AND NOT brand = "Brand 9"',
-        'brand = "Brand 77"',
-        "oolong",
-        'title:"another"',
-        'created_at > "2017-07-10"',
-        'attributes.colour = "blue" OR attributes.colour = "red"',
-        "attributes.size >= 3",
-        "NOT attributes.size:*",
-        "in_stock = true",
-    ],
-)
-def test_filters_see_what_is_so_now(laid_over: Snapshot, anew: Snapshot, text: str) -> None:
-    np.testing.assert_array_equal(laid_over.filters.mask(text), anew.filters.mask(text))
-    np.testing.assert_array_equal(laid_over.filters.bits(text), anew.filters.bits(text))
-
-
-def test_an_attribute_that_the_snapshot_lacks_can_be_filtered_by_at_once() -> None:
-    base = Basis(built(things()))
-    with pytest.raises(FilterError):
-        base.snapshot.filters.check("attributes.watts > 1000")
-    fields = {"attributes.watts": 1500.0, "attributes.plug": "UK"}
-    watts = LiveItem("i02", fields, 1)
-    now = base.over([watts], {}).snapshot
-    assert np.flatnonzero(now.filters.mask("attributes.watts > 1000")).tolist() == [2]
-    assert np.flatnonzero(now.filters.mask('attributes.plug = "UK"')).tolist() == [2]
-    later = base.over([watts, live(NEW[0], 2)], {}, now).snapshot
-    assert np.flatnonzero(later.filters.mask("attributes.watts > 1000")).tolist() == [2]
-    assert np.flatnonzero(later.filters.mask("NOT attributes.watts:*")).tolist() == [*range(2), *range(3, 25)]
-    assert np.flatnonzero(later.filters.mask("price = 30")).tolist() == [24]
-
-
-def test_searches_find_words_and_meanings_as_the_shop_built_anew_does(laid_over: Snapshot, anew: Snapshot) -> None:
-    everything = np.ones(27, bool)
-    for text in ("oolong", "another name", "thing number5", "tools", "brand"):
-        for vector in (None, vector_of(text)):
-            one, other = (snapshot.relevant(text, vector, everything) for snapshot in (laid_over, anew))
-            assert set(one.items.tolist()) == set(other.items.tolist()), text
-    assert laid_over.relevant("oolong", None, everything).items.tolist() == [25]
-    assert 5 not in laid_over.relevant("number5", None, everything).items.tolist()
-
-
-def test_content_finds_new_texts_in_their_place_among_the_old(laid_over: Snapshot, anew: Snapshot) -> None:
-    for one, other in zip(queries(laid_over), queries(anew), strict=True):
-        for name in ("content", "similar-content"):
-            hits, expected = (
-                snapshot.pipeline.sources[name].retrieve(query, 40)
-                for snapshot, query in ((laid_over, one), (anew, other))
-            )
-            assert hits.items.tolist() == expected.items.tolist()
-            np.testing.assert_allclose(hits.scores, expected.scores, rtol=1e-4, atol=1e-6)
-
-
 def test_popularity_comes_to_new_items_last(laid_over: Snapshot) -> None:
     query = queries(laid_over)[3]
     everyone = laid_over.pipeline.sources["popular"].retrieve(query, 40).items.tolist()
@@ -191,99 +88,6 @@ def test_a_new_item_counts_as_the_mean_item_of_its_category() -> None:
     found = dict(zip(hits.items.tolist(), hits.scores.tolist(), strict=True))
     tools = [found.get(item, 0.0) for item in range(2, 24, 3)]
     assert found[24] == pytest.approx(np.mean(tools), rel=1e-5)
-
-
-def test_deleted_items_are_in_no_answer_and_named_as_missing() -> None:
-    base = Basis(built(things()))
-    gone = [LiveItem("i00", {}, 5, is_deleted=True), live(NEW[0], 3, is_deleted=True)]
-    now = base.over(gone, {}).snapshot
-    for out_of_stock_too in (False, True):
-        ask = Ask(at=NOW, user_id="u01", limit=200, include_out_of_stock=out_of_stock_too)
-        answer = now.answer(ask)
-        assert len(answer) == 23
-        assert not {"i00", "x0"} & set(answer)
-    resolved = resolve(Ask(at=NOW, user_id="u01", context_item_ids=("i00", "i01", "x0")), now)
-    assert resolved.missing_ids == ("i00", "x0")
-    assert resolved.query.context_items.tolist() == [1]
-    with pytest.raises(NotFound):
-        resolve(Ask(at=NOW, serving_config="similar", context_item_ids=("i00",)), now)
-
-
-def test_what_a_rebuild_was_told_is_gone_comes_back_by_a_change_of_its_own() -> None:
-    shop = built(things())
-    catalogue = replace(shop.catalogue, gone=frozen([0, 1], np.int32))
-    context = replace(shop.model.context, catalogue=catalogue)
-    base = replace(shop, model=replace(shop.model, context=context), pipeline=replace(shop.pipeline, context=context))
-    everything = Ask(at=NOW, limit=200, include_out_of_stock=True)
-    assert not {"i00", "i01"} & set(base.answer(everything))
-    now = Basis(base).over([live(things()[1], 3), LiveItem("i05", {"price": 2.0}, 4)], {}).snapshot
-    assert "i00" not in now.answer(everything)
-    assert {"i01", "i05"} <= set(now.answer(everything))
-
-
-def test_what_the_snapshot_has_as_taken_out_stays_out_until_it_is_created_again() -> None:
-    whole = built(things())
-    context = whole.model.context
-    without = replace(context, catalogue=replace(context.catalogue, gone=np.array([3, 4], np.int32)))
-    base = Basis(replace(whole, model=replace(whole.model, context=without)))
-    now = base.over([live(things()[4], 1), LiveItem("i09", {}, 2, is_deleted=True)], {}).snapshot
-    assert now.catalogue.gone.tolist() == [3, 9]
-
-
-@pytest.mark.parametrize(
-    ("fields", "is_sold"),
-    [
-        ({"stock": 0}, False),
-        ({"stock": 3}, True),
-        ({"stock": 0, "in_stock": True}, False),
-        ({"stock": None, "in_stock": False}, False),
-        ({"stock": None}, True),
-        ({"price": 2.0}, True),
-    ],
-)
-def test_stock_says_what_can_be_sold(fields: dict[str, Any], is_sold: bool) -> None:
-    now = Basis(built(things())).over([LiveItem("i04", fields, 1)], {}).snapshot
-    assert bool(now.catalogue.in_stock[4]) is is_sold
-    assert ("i04" in now.answer(Ask(at=NOW, limit=200))) is is_sold
-
-
-def test_what_was_never_created_is_no_item_yet() -> None:
-    base = Basis(built(things()))
-    held = LiveItem("later", {"stock": 3}, 1)
-    assert base.over([held], {}).snapshot is base.snapshot
-    assert base.over([], {}).snapshot is base.snapshot
-
-
-def test_numbers_go_by_creation_so_that_later_items_and_changes_move_none() -> None:
-    base = Basis(built(things()))
-    first = [live(thing, version) for thing, version in zip(NEW, (9, 7, 8), strict=True)]
-    one = base.over(first, {}).snapshot.catalogue.items
-    assert one.ids([24, 25, 26]) == ["x1", "x2", "x0"]
-    later = [replace(first[0], is_deleted=True, version=30), *first[1:], live(Thing("a", "A"), 31)]
-    for order in (later, later[::-1]):
-        other = base.over(order, {}).snapshot.catalogue.items
-        assert other.ids([24, 25, 26, 27]) == ["x1", "x2", "x0", "a"]
-
-
-def test_until_it_is_embedded_a_new_item_comes_by_words_and_a_changed_one_by_its_old_text() -> None:
-    base = Basis(built(things()))
-    now = changed_things()
-    overlay = base.over([live(NEW[1], 3), live(now[5], 4)], {})
-    assert sorted(overlay.waiting.values()) == sorted([NEW[1].text, now[5].text])
-    texts = overlay.snapshot.model.context.texts
-    assert texts is not None
-    assert texts.text_of[np.array([5, 24])].tolist() == [5, -1]
-    assert overlay.snapshot.relevant("oolong", None, np.ones(25, bool)).items.tolist() == [24]
-
-
-def test_a_text_that_was_emptied_is_near_nothing() -> None:
-    fields = dict.fromkeys(("title", "category", "brand"))
-    now = Basis(built(things())).over([LiveItem("i05", fields, 1)], {}).snapshot
-    texts = now.model.context.texts
-    assert texts is not None
-    assert texts.text_of[5] == -1
-    assert now.catalogue.titles[5] == "i05"
-    assert 5 not in now.relevant("number5", vector_of("Thing number5. Food > Tea. Brand 1"), np.ones(24, bool)).items
 
 
 def test_the_same_changes_give_the_same_bytes_in_any_order(laid_over: Snapshot) -> None:
@@ -321,23 +125,6 @@ def test_new_prices_and_stock_alone_give_what_all_of_it_worked_out_again_gives(l
         assert one.scores.tobytes() == other.scores.tobytes()
     assert now.words is first.snapshot.words
     assert now.pipeline.sources is first.snapshot.pipeline.sources
-
-
-@pytest.mark.parametrize(
-    ("changed", "is_stock"),
-    [
-        ({"fields": {"title": "A", "price": 2.0, "stock": 1}}, True),
-        ({"fields": {"title": "A"}}, True),
-        ({"fields": {"title": "B", "price": 1.0}}, False),
-        ({"fields": {"title": None, "price": 1.0}}, False),
-        ({"is_deleted": True}, False),
-        ({"created_us": 5}, False),
-    ],
-)
-def test_only_price_and_stock_are_inventory(changed: dict[str, Any], is_stock: bool) -> None:
-    before = LiveItem("a", {"title": "A", "price": 1.0}, 1)
-    assert is_restocked(before, replace(before, version=2, **changed)) is is_stock
-    assert not is_restocked(None, before)
 
 
 def test_wide_tables_are_not_copied(laid_over: Snapshot) -> None:

@@ -1,0 +1,92 @@
+"""Items and profiles as a real state store has changed them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from index.dataset import load
+from index.state_tables import StateTables
+from recsys.stores.protocols import State
+from recsys.stores.records import Inventory, ItemChange, ProfileChange
+
+from .merged_state import NOW, report
+from .small_sales import sales, write_csv
+
+
+def test_items_are_as_they_were_changed_last(tmp_path: Path, state: State) -> None:
+    shop = write_csv(tmp_path / "data", sales())
+    table = [
+        {"item_id": f"i{n}", "title": f"Tea {n}", "price": 2.0, "in_stock": True, "colour": "red"} for n in range(5)
+    ]
+    write_csv(shop, table, "items.csv")
+    changes = [
+        ItemChange("i0", {"title": "Coffee", "price": 3.5, "attributes.colour": "blue", "attributes.size": 40.0}),
+        ItemChange("i1", {"price": None, "description": "Green."}),
+    ]
+    state.items.upsert(changes, existing={"i0", "i1"}, create=False, now_us=1)
+    state.items.upsert([ItemChange("i9", {"title": "New"})], existing=(), create=True, now_us=1)
+    state.items.set_inventory(Inventory("i2", 5, stock=0), exists=True, now_us=5)
+    state.items.set_inventory(Inventory("nobody", 5, stock=9), exists=False, now_us=5)
+    dataset = load(shop, now=NOW, state=StateTables.read(state))
+    assert dataset.item_ids == ["i0", "i1", "i2", "i3", "i4", "i9"]
+    assert dataset.items.titles == ["Coffee", "Tea 1", "Tea 2", "Tea 3", "Tea 4", "New"]
+    assert dataset.items.prices[[0, 2]].tolist() == [3.5, 2.0]
+    assert dataset.items.prices[1] != dataset.items.prices[1]
+    assert dataset.items.in_stock.tolist() == [True, True, False, True, True, True]
+    assert dataset.items.texts[1].startswith("Tea 1")
+    assert "Green." in dataset.items.texts[1]
+    assert len(dataset.items.gone) == 0
+    assert sorted(dataset.attributes) == ["colour", "size"]
+    assert (report(dataset).n_items_new, report(dataset).n_items_changed) == (1, 3)
+
+
+def test_a_deleted_item_stays_in_histories_and_is_listed_no_more(tmp_path: Path, state: State) -> None:
+    shop = write_csv(tmp_path / "data", sales())
+    write_csv(shop, [{"item_id": f"i{n}", "title": f"Tea {n}"} for n in range(8)], "items.csv")
+    state.items.delete(["i1", "i7"], existing={f"i{n}" for n in range(8)})
+    dataset = load(shop, now=NOW, state=StateTables.read(state))
+    assert dataset.item_ids == ["i0", "i1", "i2", "i3", "i4", "i5", "i6"]  # of i7 nobody knows anything
+    assert dataset.items.gone.tolist() == [1]
+    assert dataset.items.titles[1] == "Tea 1"
+    assert len(dataset.interactions) == 40
+
+
+def test_profiles_are_as_they_were_set_last(tmp_path: Path, state: State) -> None:
+    shop = write_csv(tmp_path / "data", sales())
+    write_csv(shop, [{"user_id": f"u{n}", "age": 20 + n, "city": "Ulm"} for n in range(6)], "users.csv")
+    changes = [ProfileChange("u0", {"age": 50.0, "city": None}), ProfileChange("zoe", {"age": 33.0, "member": True})]
+    state.users.upsert(changes, existing={"u0"}, create=True)
+    dataset = load(shop, now=NOW, state=StateTables.read(state))
+    age, city, member = (dataset.users.columns[name] for name in ("age", "city", "member"))
+    assert dataset.user_ids[-1] == "zoe"
+    assert age.tolist() == [50.0, 21.0, 22.0, 23.0, 24.0, 25.0, 33.0]  # type: ignore[union-attr]
+    assert city.codes.tolist() == [-1, 0, 0, 0, 0, 0, -1]  # type: ignore[union-attr]
+    assert member.labels == ["true"]  # type: ignore[union-attr]
+    assert (report(dataset).n_profiles, report(dataset).n_profiles_new) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_sold"),
+    [
+        ({"stock": 0.0}, False),
+        ({"stock": 3.0, "in_stock": False}, True),  # a count says more
+        ({"in_stock": False}, False),
+        ({"stock": None, "in_stock": None}, True),  # nothing is known any more
+    ],
+)
+def test_stock_of_the_state_overrules_all_that_the_table_says(
+    tmp_path: Path, state: State, changed: dict[str, Any], is_sold: bool
+) -> None:
+    shop = write_csv(tmp_path / "data", sales())
+    write_csv(
+        shop,
+        [{"item_id": f"i{n}", "stock": 0 if is_sold else 5, "in_stock": not is_sold} for n in range(5)],
+        "items.csv",
+    )
+    state.items.upsert([ItemChange("i0", changed)], existing={"i0"}, create=False, now_us=1)
+    dataset = load(shop, now=NOW, state=StateTables.read(state))
+    assert bool(dataset.items.in_stock[0]) is is_sold
+    assert bool(dataset.items.in_stock[1]) is not is_sold
