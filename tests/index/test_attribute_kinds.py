@@ -95,6 +95,14 @@ def test_where_text_is_wanted_lists_are_joined_by_commas(
     assert items.codes["organic"].labels == ["false", "true"]
 
 
+def test_lists_that_group_items_are_a_code_family_without_being_named(tmp_path: Path) -> None:
+    folder = write_csv(tmp_path / "data", sales())
+    as_json_lines([{"item_id": f"i{i}", "tags": ["a", "b"] if i % 2 else ["c"]} for i in range(8)], folder)
+    dataset = load(folder, now=NOW)
+    assert dataset.settings.features.codes == ("tags",)
+    assert dataset.items.codes["tags"].labels == ["a, b", "c"]
+
+
 def test_any_array_makes_a_column_of_lists_whose_other_cells_are_the_only_ones_in_theirs(tmp_path: Path) -> None:
     cells: list[Any] = ["plain, as it is", ["a", 1, True, 2.5, None, {"k": [1]}], 7, "[not an array]", False]
     rows = [{"item_id": f"i{i}", "tags": cell, "organic": "x"} for i, cell in enumerate(cells)]
