@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from recsys.overlay.labels import LIST_SEPARATOR
+
 EARLIEST = 0
 LATEST = 4_102_444_800  # 2100-01-01
 LARGEST = 3.0e38  # what float32 still holds
@@ -27,11 +29,45 @@ _ISO = (
 
 def text(column: str, dtype: pl.DataType) -> pl.Expr:
     """Cells as text; whole floats lose their ``.0``, lists become `` > `` paths; blank, NaN and bytes are null."""
+    return _text(pl.col(column), dtype).alias(column)
+
+
+def texts(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Cells that are lists as lists of what ``text`` makes of their entries, stripped; null where nothing is left.
+
+    Lists of lists and of structs are null.
+    """
     cell = pl.col(column)
+    if isinstance(dtype, pl.Array):
+        cell = cell.arr.to_list()
+    inner = _inner(dtype)
+    if inner is None or inner.is_nested() or inner in (pl.Binary, pl.Null):
+        return pl.lit(None, dtype=pl.List(pl.String)).alias(column)
+    entries = cell.list.eval(_text(pl.element(), inner).str.strip_chars().drop_nulls())
+    return pl.when(entries.list.len() > 0).then(entries).alias(column)
+
+
+def joined(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Cells of cleaned attributes as text: lists of text by commas."""
+    cell = pl.col(column)
+    return cell.list.join(LIST_SEPARATOR) if isinstance(dtype, pl.List) else cell
+
+
+def is_list(dtype: pl.DataType) -> bool:
+    """Whether cells of this type are lists."""
+    return _inner(dtype) is not None
+
+
+def _inner(dtype: pl.DataType) -> pl.DataType | None:
+    """The type of entries of a list; None for what is none."""
+    return dtype.inner if isinstance(dtype, pl.List | pl.Array) else None  # type: ignore[return-value]
+
+
+def _text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype.is_float():
         whole = (cell == cell.floor()) & (cell.abs() < 2.0**63)
         spelled = pl.when(whole).then(cell.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(cell.cast(pl.String))
-        return pl.when(cell.is_not_nan()).then(spelled).alias(column)
+        return pl.when(cell.is_not_nan()).then(spelled)
     if isinstance(dtype, pl.Decimal):
         spelled = cell.cast(pl.String).str.replace(r"\.0*$|(\.\d*?)0+$", "$1")
     elif isinstance(dtype, pl.List) and dtype.inner == pl.String:
@@ -40,7 +76,7 @@ def text(column: str, dtype: pl.DataType) -> pl.Expr:
         spelled = pl.lit(None, dtype=pl.String)
     else:
         spelled = cell.cast(pl.String, strict=False)
-    return pl.when(spelled.str.contains(r"\S")).then(spelled).alias(column)
+    return pl.when(spelled.str.contains(r"\S")).then(spelled)
 
 
 def number(column: str, dtype: pl.DataType) -> pl.Expr:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from index.cells import is_list, joined
 from index.horizon import HORIZONS_DAYS, horizon_days
 from index.items import attribute_columns, category_prefixes, levels
 from index.settings import Settings
@@ -122,8 +123,12 @@ def _text_columns(chosen: Sequence[str] | None, items: pl.DataFrame | None) -> t
     columns = [] if items is None else [name for name in items.columns if name != "item_id"]
     if chosen is None:
         return tuple(name for name in TEXT_COLUMNS if name in columns and items is not None and _has_any(items[name]))
-    _require(chosen, [name for name in columns if items is None or items.schema[name] == pl.String], "text.columns")
+    _require(chosen, [name for name in columns if items is None or _is_worded(items.schema[name])], "text.columns")
     return tuple(chosen)
+
+
+def _is_worded(dtype: pl.DataType) -> bool:
+    return dtype == pl.String or is_list(dtype)
 
 
 def _code_columns(chosen: Sequence[str] | None, items: pl.DataFrame | None) -> tuple[str, ...]:
@@ -136,7 +141,7 @@ def _code_columns(chosen: Sequence[str] | None, items: pl.DataFrame | None) -> t
     families = _standing_families(items)
     picked: list[str] = []
     for name in attributes:
-        column = items[name]
+        column = items.select(joined(name, items.schema[name])).to_series()
         if len(picked) == MOST_ATTRIBUTES or not _groups_well(column):
             continue
         if any(_says_the_same(family, column) for family in families):

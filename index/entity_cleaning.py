@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from index.cells import BAD_ID, LONGEST_ID, number, seconds, text, truth
+from index.cells import BAD_ID, LONGEST_ID, is_list, number, seconds, text, texts, truth
 from index.cleaning_report import Rejections, TableReport
 from index.formats import MALFORMED
 from index.settings import ITEM_COLUMNS
@@ -14,7 +14,7 @@ _TEXTS = ("title", "description", "category", "brand")
 
 
 def clean_items(table: pl.DataFrame) -> tuple[pl.DataFrame, TableReport]:
-    """One row an item id: every canonical column (null unknown) and the attributes as text.
+    """One row an item id: every canonical column (null unknown) and the attributes as text or lists of text.
 
     item_id, title, description, category, brand text · price, stock float64 · in_stock boolean · created_at int64
     epoch seconds. The first row of an id wins. Raises InputError when no row is left.
@@ -26,7 +26,11 @@ def clean_items(table: pl.DataFrame) -> tuple[pl.DataFrame, TableReport]:
         *(number(name, has[name]) if name in has else _nothing(name, pl.Float64()) for name in ("price", "stock")),
         truth("in_stock", has["in_stock"]) if "in_stock" in has else _nothing("in_stock", pl.Boolean()),
         seconds("created_at", has["created_at"]) if "created_at" in has else _nothing("created_at", pl.Int64()),
-        *(text(name, has[name]) for name in table.columns if name not in ITEM_COLUMNS and name != MALFORMED),
+        *(
+            (texts if is_list(has[name]) else text)(name, has[name])
+            for name in table.columns
+            if name not in ITEM_COLUMNS and name != MALFORMED
+        ),
     ]
     typed, outcome, codes = _one_row_an_id(table, "item_id", columns)
     kept = typed.filter(outcome == 0)

@@ -1,8 +1,8 @@
 """Parquet, CSV and JSON Lines files as raw tables; one bad row never costs the file.
 
-CSV and JSON Lines come back as text columns. Rows a reader cannot make sense of stay in the table, empty and marked in
-the column ``MALFORMED``, so that row numbers are those of the file and cleaning counts them. Raises InputError, one
-sentence, when a file cannot be read at all.
+CSV and JSON Lines come back as columns of text, or of lists of text where a row of JSON Lines has an array. Rows a
+reader cannot make sense of stay in the table, empty and marked in the column ``MALFORMED``, so that row numbers are
+those of the file and cleaning counts them. Raises InputError, one sentence, when a file cannot be read at all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import codecs
 import gzip
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import polars as pl
 from polars.exceptions import NoDataError, PanicException, PolarsError
 
 from recsys.errors import InputError
+from recsys.overlay.labels import spelled
 
 MALFORMED = "#malformed"
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
@@ -29,15 +30,18 @@ _BLOCK_BYTES = 1 << 26
 _LINES_FOR_KEYS = 10_000
 
 
-def read_file(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
-    """The table in ``path``; only the columns in ``wanted`` that exist, or all of them for None."""
+def read_file(path: Path, wanted: Sequence[str] | None, *, single: Collection[str] = ()) -> pl.DataFrame:
+    """The table in ``path``; only the columns in ``wanted`` that exist, or all of them for None.
+
+    single: columns of one value a row: an array there is a text like any other.
+    """
     with _one_sentence(path):
         if path.name.endswith(".parquet"):
             return _parquet(path, wanted)
         _refuse_other_encodings(path)
         if path.name.endswith((".csv", ".csv.gz")):
             return _csv(path, wanted)
-        return _json_lines(path, wanted)
+        return _json_lines(path, wanted, single)
 
 
 def column_names(path: Path) -> list[str]:
@@ -48,7 +52,7 @@ def column_names(path: Path) -> list[str]:
         _refuse_other_encodings(path)
         if path.name.endswith((".csv", ".csv.gz")):
             return _csv_header(path)
-        names = _keys(path, limit=_LINES_FOR_KEYS)
+        names = list(_keys(path, limit=_LINES_FOR_KEYS))
     if not names:
         raise InputError(f"{path} cannot be read: it is not one JSON object a line")
     return names
@@ -166,8 +170,8 @@ def _mark_overflow(table: pl.DataFrame) -> pl.DataFrame:
 # --- JSON Lines ------------------------------------------------------------------------------------------------------
 
 
-def _json_lines(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
-    names = _keys(path, limit=None) if wanted is None else list(wanted)
+def _json_lines(path: Path, wanted: Sequence[str] | None, single: Collection[str]) -> pl.DataFrame:
+    names = _keys(path, limit=None) if wanted is None else dict.fromkeys(wanted, False)
     schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
     blocks = [_parse_block(path, block, schema) for block in _blocks(path)]
     if not any(block.height for block in blocks):
@@ -175,6 +179,9 @@ def _json_lines(path: Path, wanted: Sequence[str] | None) -> pl.DataFrame:
     table = pl.concat((block for block in blocks if block.height), how="diagonal", rechunk=False)
     if MALFORMED in table.columns:
         table = table.with_columns(pl.col(MALFORMED).fill_null(False))
+    table = table.with_columns(
+        _listed(table[name]) for name, is_list in names.items() if is_list and name not in single
+    )
     # A key that no row has is a missing column, one without a value is an empty one.
     absent = [name for name in names if name not in table.columns]
     empty = [name for name in _keys(path, limit=_LINES_FOR_KEYS) if name in absent] if absent else []
@@ -218,8 +225,31 @@ def _blocks(path: Path) -> Iterator[bytes]:
     yield rest
 
 
-def _keys(path: Path, *, limit: int | None) -> list[str]:
-    names: dict[str, None] = {}
+def _listed(column: pl.Series) -> pl.Series:
+    """Cells as lists of text: of an array its entries, any other is the only one in its list."""
+    is_array = (column.str.starts_with("[") & column.str.ends_with("]")).fill_null(False)
+    try:
+        entries = column.set(~is_array, None).str.json_decode(pl.List(pl.String))
+    except PolarsError:
+        # One of them is a text that only looks like an array.
+        decoded = (_entries(cell) if array else None for cell, array in zip(column, is_array, strict=True))
+        entries = pl.Series(column.name, list(decoded), dtype=pl.List(pl.String))
+    return pl.select(pl.when(is_array).then(entries).otherwise(pl.concat_list(column)).alias(column.name)).to_series()
+
+
+def _entries(cell: str) -> list[str]:
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return [cell]
+    return [
+        json.dumps(entry, ensure_ascii=False) if isinstance(entry, list | dict) else spelled(entry) for entry in found
+    ]
+
+
+def _keys(path: Path, *, limit: int | None) -> dict[str, bool]:
+    """The keys of the first rows, None: of all, and whether one has an array there."""
+    names: dict[str, bool] = {}
     with _open(path) as file:
         for position, line in enumerate(file):
             if limit is not None and position >= limit:
@@ -229,8 +259,9 @@ def _keys(path: Path, *, limit: int | None) -> list[str]:
             except (ValueError, RecursionError):
                 continue
             if isinstance(row, dict):
-                names.update(dict.fromkeys(row))
-    return list(names)
+                for name, value in row.items():
+                    names[name] = isinstance(value, list) or names.get(name, False)
+    return names
 
 
 # --- Both ------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from index.cells import joined
 from index.settings import ITEM_COLUMNS
 from index.texts import item_texts
 from recsys.arrays import Bool, Float32, Int32, Int64, frozen
@@ -65,6 +66,8 @@ class Items:
     ) -> Items:
         """The columns of ``item_ids`` from cleaned items (None: no such table)."""
         known = table if table is not None else pl.DataFrame({"item_id": []}, schema={"item_id": pl.String})
+        worded = {*text_columns, *attributes}
+        known = known.with_columns(joined(name, dtype) for name, dtype in known.schema.items() if name in worded)
         if "category" in known.columns:
             known = known.with_columns(levels(known["category"]).list.join(PATH_SEPARATOR).alias("category"))
         ids = pl.DataFrame({"item_id": pl.Series(item_ids, dtype=pl.String)})

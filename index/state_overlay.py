@@ -10,7 +10,7 @@ import polars as pl
 
 from index.settings import ITEM_COLUMNS
 from recsys.overlay.labels import spelled
-from recsys.stores.records import LiveItem, Value
+from recsys.stores.records import ItemValue, LiveItem, Value
 
 _ATTRIBUTE = "attributes."
 _ITEMS: Mapping[str, Any] = {
@@ -46,7 +46,16 @@ def with_changed_items(
         if one.item_id in known or one.item_id in named or (one.is_created and not one.is_deleted)
     }
     fields = {id: _item_fields(one) for id, one in wanted.items()}
-    return _overlaid(table, "item_id", fields, gone=gone, dtypes=_ITEMS) if fields or items is not None else None
+    lists = {
+        name: pl.List(pl.String) for cells in fields.values() for name, cell in cells.items() if cell and _is_list(cell)
+    }
+    # A column that the table has stays what it is.
+    dtypes = {**lists, **table.schema, **_ITEMS}
+    fields = {
+        id: {name: _fitting(cell, dtypes.get(name, pl.String)) for name, cell in cells.items()}
+        for id, cells in fields.items()
+    }
+    return _overlaid(table, "item_id", fields, gone=gone, dtypes=dtypes) if fields or items is not None else None
 
 
 def with_changed_profiles(
@@ -94,7 +103,7 @@ def _item_fields(item: LiveItem) -> dict[str, Any]:
         if name.startswith(_ATTRIBUTE):
             column = name.removeprefix(_ATTRIBUTE)
             if column and column not in ITEM_COLUMNS:
-                cells[column] = _text(value)
+                cells[column] = value if _is_list(value) else _text(value)
         elif name in ("price", "stock"):
             cells[name] = _number(value, least=0.0 if name == "price" else -math.inf)
         elif name == "in_stock":
@@ -110,15 +119,26 @@ def _item_fields(item: LiveItem) -> dict[str, Any]:
     return cells
 
 
-def _number(value: Value | None, *, least: float) -> float | None:
+def _is_list(cell: Any) -> bool:
+    return isinstance(cell, tuple)
+
+
+def _fitting(cell: Any, dtype: Any) -> Any:
+    """``cell`` in a column of ``dtype``: what is no list is the only one in its list, lists are text by commas."""
+    if dtype == pl.List(pl.String):
+        return [cell] if isinstance(cell, str) else list(cell or ()) or None
+    return _text(cell) if _is_list(cell) else cell
+
+
+def _number(value: ItemValue | None, *, least: float) -> float | None:
     try:
-        number = math.nan if value is None else float(value)
+        number = math.nan if value is None or isinstance(value, tuple) else float(value)
     except ValueError:
         return None
     return number if math.isfinite(number) and number >= least else None
 
 
-def _text(value: Value | None) -> str | None:
+def _text(value: ItemValue | None) -> str | None:
     """As cells of a table are read: whole numbers without ``.0``, blank is unknown."""
     text = spelled(value)
     return text if text.strip() else None

@@ -16,6 +16,8 @@ from recsys.errors import InputError
 _REQUIRED = {"events": EVENT_COLUMNS[:4], "items": ITEM_COLUMNS[:1], "users": USER_COLUMNS[:1]}
 _CANONICAL = {"events": EVENT_COLUMNS, "items": ITEM_COLUMNS, "users": USER_COLUMNS}
 _IDS = ("user_id", "item_id")
+# A path of categories may come level by level, as attributes may hold several texts.
+_MAY_BE_LISTS = ("category",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,9 @@ class Tables:
     """events, items and users as read; None = no such file.
 
     Columns have canonical names; extra columns of events are left in the file, those of items and users are attributes
-    and keep their names. Ids are text; other cells are whatever the file holds (text from CSV and JSON Lines).
-    Fifteen million events of eight columns take about 2 GB.
+    and keep their names. Ids are text; other cells are whatever the file holds (text from CSV and JSON Lines, lists of
+    text in attributes and categories where the latter has arrays). Fifteen million events of eight columns take about
+    2 GB.
     """
 
     events: pl.DataFrame
@@ -77,7 +80,8 @@ def _read_part(path: Path, name: str, renames: Mapping[str, str]) -> pl.DataFram
     if not keys_vary(path):
         _require(path, name, names, sources, renames)
     # Attributes of events are of no use to anyone, and at ten million rows they are the larger half of the file.
-    table = read_file(path, list(sources.values()) if name == "events" else None)
+    single = [own for canonical, own in sources.items() if canonical not in _MAY_BE_LISTS]
+    table = read_file(path, list(sources.values()) if name == "events" else None, single=single)
     _require(path, name, list(dict.fromkeys([*names, *table.columns])), sources, renames)
     attributes = [own for own in table.columns if own not in sources.values() and own not in sources]
     columns = [

@@ -90,7 +90,7 @@ class Catalog(CatalogServiceServicer):
         if changed is not None:
             item.description = str(changed.fields.get("description") or "")
             stock = changed.fields.get("stock")
-            if stock is not None:
+            if isinstance(stock, int | float):
                 item.stock = int(stock)
         return item
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.recommender.v1.attribute_pb2 import AttributeValue
 from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.item_pb2 import Item
 from protos.recommender.v1.recommendation_service_pb2 import (
@@ -28,7 +29,7 @@ from recsys.features.closeness import FROM_PROFILE
 from recsys.model import Snapshot
 from recsys.query import Provenance, Query, Recommendation
 from recsys.recent import SECOND_US, RecentEvent
-from recsys.stores.records import Person
+from recsys.stores.records import ItemValue, Person
 from server import accept_language
 from server.explanation import divide, explain
 from server.wording import DEFAULT_LANGUAGE, wordings
@@ -239,11 +240,22 @@ def items_of(snapshot: Snapshot, numbers: Int32, ids: Sequence[str]) -> list[Ite
     ]
     for name, values in snapshot.filters.attributes(numbers).items():
         for item, value in zip(items, values, strict=True):
-            if isinstance(value, str):
-                item.attributes[name].text = value
-            elif value is not None:
-                item.attributes[name].number = value
+            if value is not None:
+                _tell(item.attributes[name], value)
     return items
+
+
+def _tell(message: AttributeValue, value: ItemValue) -> None:
+    match value:
+        case str():
+            message.text = value
+        # Before numbers, of which Python takes them for some.
+        case bool():
+            message.flag = value
+        case tuple():
+            message.texts.values.extend(value)
+        case _:
+            message.number = value
 
 
 def _degraded(recommendation: Recommendation) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from protos.recommender.v1.attribute_pb2 import AttributeValue
 from protos.recommender.v1.item_pb2 import Item
 from recsys.errors import InvalidRequest, Violation
-from recsys.stores.records import ItemChange, Value
+from recsys.stores.records import ItemChange, ItemValue
 from server.conversion import seconds_of
 from server.rules import (
     LONGEST_ATTRIBUTE_NAME,
@@ -41,7 +41,7 @@ ITEM: Mapping[str, Rule] = {
     "description": text(LONGEST_DESCRIPTION),
     "stock": at_least(0),
     "created_at": moment,
-    ATTRIBUTES: attributes,
+    ATTRIBUTES: attributes("text", "number", "flag", "texts"),
 }
 FIELDS = tuple(name for name in ITEM if name not in ("item_id", ATTRIBUTES))
 _TEXTS = frozenset({"title", "category", "brand", "description"})
@@ -72,7 +72,7 @@ def item_change(
     if not paths:
         return ItemChange(item.item_id, _given(item))
     everything = "*" in paths
-    fields: dict[str, Value | None] = {}
+    fields: dict[str, ItemValue | None] = {}
     for path in FIELDS if everything else [path for path in paths if path in FIELDS]:
         fields[path] = _value(item, path)
     if everything or ATTRIBUTES in paths:
@@ -85,23 +85,25 @@ def item_change(
     return ItemChange(item.item_id, _stocked(item, fields))
 
 
-def value_of(value: AttributeValue) -> Value:
+def value_of(value: AttributeValue) -> ItemValue:
     """What an attribute says."""
     kind = value.WhichOneof("kind")
     assert kind is not None
-    found: Value = getattr(value, kind)
+    if kind == "texts":
+        return tuple(stripped for entry in value.texts.values if (stripped := entry.strip()))
+    found: ItemValue = getattr(value, kind)
     return found
 
 
-def _given(item: Item) -> dict[str, Value | None]:
+def _given(item: Item) -> dict[str, ItemValue | None]:
     """All that is set. False in ``in_stock`` cannot be told from nothing, so that it takes a mask."""
     found = {name: _value(item, name) for name in FIELDS if name != "in_stock"}
-    fields: dict[str, Value | None] = {name: value for name, value in found.items() if value is not None}
+    fields: dict[str, ItemValue | None] = {name: value for name, value in found.items() if value is not None}
     fields |= {f"{ATTRIBUTES}.{name}": value_of(value) for name, value in item.attributes.items()}
     return fields
 
 
-def _value(item: Item, name: str) -> Value | None:
+def _value(item: Item, name: str) -> ItemValue | None:
     if name in _TEXTS:
         return getattr(item, name) or None
     if name == "in_stock":
@@ -111,7 +113,7 @@ def _value(item: Item, name: str) -> Value | None:
     return seconds_of(item.created_at) if name == "created_at" else getattr(item, name)
 
 
-def _stocked(item: Item, fields: dict[str, Value | None]) -> dict[str, Value | None]:
+def _stocked(item: Item, fields: dict[str, ItemValue | None]) -> dict[str, ItemValue | None]:
     """``in_stock`` counts where no stock is given, and then whatever the stock was."""
     if "in_stock" in fields:
         if item.HasField("stock") and "stock" in fields:

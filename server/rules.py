@@ -29,6 +29,7 @@ LONGEST_LABEL_VALUE = 128
 MOST_ATTRIBUTES = 64
 LONGEST_ATTRIBUTE_NAME = 64
 LONGEST_ATTRIBUTE = 1000
+MOST_TEXTS = 100
 # 1970-01-01 and the last second of 2100, UTC.
 EARLIEST_AT, LATEST_AT = 0, 4_133_980_799
 
@@ -193,23 +194,37 @@ def of_event(name: str, event: Event, rules: Mapping[str, Rule]) -> Iterator[Vio
         yield Violation(f"{name}.{needed}", f"{name}.{needed} must not be empty, for its type is {event.event_type!r}")
 
 
-def attributes(field: str, values: Mapping[str, AttributeValue]) -> Iterator[Violation]:
-    if len(values) > MOST_ATTRIBUTES:
-        yield Violation(field, f"{field} must have at most {MOST_ATTRIBUTES} entries, got {len(values)}")
-        return
-    for name in sorted(values):
-        path, value = f"{field}.{name[:LONGEST_ATTRIBUTE_NAME]}", values[name]
-        if not 1 <= len(name) <= LONGEST_ATTRIBUTE_NAME:
-            yield Violation(
-                field, f"names in {field} must have 1 to {LONGEST_ATTRIBUTE_NAME} characters, got {len(name)}"
-            )
-        match value.WhichOneof("kind"):
-            case None:
-                yield Violation(path, f"{path} must be one of text, number, flag, got none")
-            case "text":
-                yield from text(LONGEST_ATTRIBUTE)(path, value.text)
-            case "number":
-                yield from finite(path, value.number)
+def attributes(*kinds: str) -> Rule:
+    """Of attributes that are of one of ``kinds`` each."""
+
+    def rule(field: str, values: Mapping[str, AttributeValue]) -> Iterator[Violation]:
+        if len(values) > MOST_ATTRIBUTES:
+            yield Violation(field, f"{field} must have at most {MOST_ATTRIBUTES} entries, got {len(values)}")
+            return
+        for name in sorted(values):
+            path, kind = f"{field}.{name[:LONGEST_ATTRIBUTE_NAME]}", values[name].WhichOneof("kind")
+            if not 1 <= len(name) <= LONGEST_ATTRIBUTE_NAME:
+                yield Violation(
+                    field, f"names in {field} must have 1 to {LONGEST_ATTRIBUTE_NAME} characters, got {len(name)}"
+                )
+            if kind in kinds:
+                yield from attribute(path, values[name])
+            else:
+                yield Violation(path, f"{path} must be one of {', '.join(kinds)}, got {kind or 'none'}")
+
+    return rule
+
+
+def attribute(field: str, value: AttributeValue) -> Iterator[Violation]:
+    match value.WhichOneof("kind"):
+        case "text":
+            yield from text(LONGEST_ATTRIBUTE)(field, value.text)
+        case "number":
+            yield from finite(field, value.number)
+        case "texts":
+            yield from entries(MOST_TEXTS)(f"{field}.texts.values", value.texts.values)
+            for position, entry in enumerate(value.texts.values[:MOST_TEXTS]):
+                yield from text(LONGEST_ATTRIBUTE)(f"{field}.texts.values[{position}]", entry)
 
 
 def filtering(fits: Fits) -> Rule:

@@ -34,6 +34,8 @@ from server.statuses import status_of
 from server.validation import ATTRIBUTES, check
 
 _USER_ID = id_text(LONGEST_ID, required=True)
+# Columns of profiles are numbers or categories.
+_FACTS = attributes("text", "number", "flag")
 
 
 class Users(UserServiceServicer):
@@ -58,7 +60,7 @@ class Users(UserServiceServicer):
             name = f"users[{position}]"
             broken = [
                 *_USER_ID(f"{name}.user_id", user.user_id),
-                *attributes(f"{name}.{ATTRIBUTES}", user.attributes),
+                *_FACTS(f"{name}.{ATTRIBUTES}", user.attributes),
             ]
             if broken:
                 failures[position] = InvalidRequest(broken)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys.filters.columns import Booleans, Columns, Numbers, Paths, Texts, Times
+from recsys.filters.columns import Booleans, Columns, Numbers, Paths, TextLists, Texts, Times
 from recsys.filters.predicate import compile_filter
 from recsys.text_column import TextColumn
 
@@ -32,6 +32,10 @@ COLUMNS = Columns(
         "created_at": Times(np.array([*(int(time.timestamp()) for time in LISTED), 0])),
         "attributes.fat": Numbers(np.array([3.5, np.nan, 1, 30, np.nan])),
         "attributes.shelf life": Numbers(np.array([7, 90, 3, 60, np.nan])),
+        "attributes.tags": TextLists.of(
+            [["Vegetarian", "fresh"], ["Vegan", "vegetarian"], [], ["not vegan"], ["vegan"]]
+        ),
+        "attributes.organic": Booleans(np.array([1, 0, 1, 0, 0], np.bool_), np.array([1, 1, 1, 0, 1], np.bool_)),
     },
     searched=("title", "brand", "category"),
 )
@@ -50,6 +54,9 @@ EXPECTED = {
     "brand = (Meadow OR Hill)": [0, 2, 3],
     'NOT brand = "Meadow"': [1, 3, 4],
     'attributes."shelf life" > 7': [1, 3],
+    "attributes.tags:vegan": [1, 4],
+    "attributes.tags:(vegan OR vegetarian)": [0, 1, 4],
+    "attributes.organic = true": [0, 2],
 }
 
 
@@ -73,6 +80,8 @@ def test_an_example_of_the_table_selects_what_it_should(text: str) -> None:
         ('brand != "Meadow"', 'NOT brand = "Meadow"'),
         ('category:"Food > Dairy"', 'category:"Dairy"'),
         ('category:"Dairy" price < 2', 'category:"Dairy" AND price < 2'),
+        ("attributes.tags:veg*", "attributes.tags:(vegan OR vegetarian)"),
+        ("attributes.tags:(vegan vegetarian)", "attributes.tags:vegan AND attributes.tags:VEGETARIAN"),
         ("milk AND brand:hill OR price < 2", "milk AND (brand:hill OR price < 2)"),
     ],
 )

@@ -8,9 +8,10 @@ import numpy as np
 
 from recsys.arrays import Int32
 from recsys.catalogue import Catalogue
-from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, Texts, Times
+from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, TextLists, Texts, Times
 from recsys.filters.dictionary import Coded
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
+from recsys.stores.records import ItemValue
 
 _NO_ATTRIBUTES: Mapping[str, Column] = {}
 _NO_TEXTS: Mapping[str, Coded] = {}
@@ -54,36 +55,45 @@ def read_texts(src: SnapshotReader) -> dict[str, Coded]:
 
 
 def write_attributes(out: SnapshotWriter, columns: Columns) -> None:
-    """Store the attributes among ``columns``, which are text or numbers."""
+    """Store the attributes among ``columns``, which are text, numbers, true or false, or lists of text."""
     known = {name: column for name, column in columns.by_name.items() if name.startswith(ATTRIBUTES)}
     out.json(_ATTRIBUTES_FILE, [name.removeprefix(ATTRIBUTES) for name in known])
     for position, column in enumerate(known.values()):
-        if isinstance(column, Texts):
-            column.coded.write(out, f"filters.attributes.{position}")
-        else:
-            assert isinstance(column, Numbers)
-            out.array(f"filters.attributes.{position}", column.values)
+        file = f"filters.attributes.{position}"
+        match column:
+            case Texts():
+                column.coded.write(out, file)
+            case Booleans() | TextLists():
+                column.write(out, file)
+            case _:
+                assert isinstance(column, Numbers)
+                out.array(file, column.values)
 
 
-def attributes_at(columns: Columns, items: Int32) -> dict[str, list[str | float | None]]:
+def attributes_at(columns: Columns, items: Int32) -> dict[str, list[ItemValue | None]]:
     """What ``columns`` hold of ``items`` (N,) beside the catalogue's own fields: N values a name, None = missing."""
-    found: dict[str, list[str | float | None]] = {}
-    for name, column in columns.by_name.items():
-        if not name.startswith(ATTRIBUTES):
-            continue
-        if isinstance(column, Texts):
+    return {
+        name.removeprefix(ATTRIBUTES): _values_at(column, items)
+        for name, column in columns.by_name.items()
+        if name.startswith(ATTRIBUTES)
+    }
+
+
+def _values_at(column: Column, items: Int32) -> list[ItemValue | None]:
+    match column:
+        case Texts():
             codes = column.coded.codes[items]
             texts = iter(column.coded.dictionary.values.many(codes[codes >= 0]))
-            values: list[str | float | None] = [next(texts) if code >= 0 else None for code in codes.tolist()]
-        else:
+            return [next(texts) if code >= 0 else None for code in codes.tolist()]
+        case TextLists():
+            return [texts or None for texts in column.at(items)]
+        case Booleans():
+            known = np.ones(len(items), np.bool_) if column.known is None else column.known[items]
+        case _:
             assert isinstance(column, Numbers)
-            numbers = column.values[items]
-            values = [
-                None if missing else number
-                for number, missing in zip(numbers.tolist(), np.isnan(numbers).tolist(), strict=True)
-            ]
-        found[name.removeprefix(ATTRIBUTES)] = values
-    return found
+            known = ~np.isnan(column.values[items])
+    values = column.values[items].tolist()
+    return [value if is_known else None for value, is_known in zip(values, known.tolist(), strict=True)]
 
 
 def read_attributes(src: SnapshotReader) -> dict[str, Column]:
@@ -93,4 +103,8 @@ def read_attributes(src: SnapshotReader) -> dict[str, Column]:
 
 
 def _attribute(src: SnapshotReader, file: str) -> Column:
-    return Numbers(src.array(file)) if src.has(file) else Texts(Coded.read(src, file))
+    if src.has(file):
+        return Numbers(src.array(file))
+    if src.has(f"{file}.flags"):
+        return Booleans.read(src, file)
+    return TextLists.read(src, file) if src.has(f"{file}.offsets") else Texts(Coded.read(src, file))

@@ -23,6 +23,7 @@ from recsys.filters.catalogue_columns import (
 from recsys.filters.columns import Column, Columns
 from recsys.filters.predicate import Predicate, compile_filter
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
+from recsys.stores.records import ItemValue
 
 # A bit an item each: 16 MB for a million items, where a shop's pages hardly have as many filters.
 MOST_KEPT = 128
@@ -60,8 +61,8 @@ class Filters:
 
     @classmethod
     def of(cls, catalogue: Catalogue, attributes: Mapping[str, Column]) -> Filters:
-        """Over a catalogue in memory and further columns by name, text or numbers; the first search of a text works out
-        what ``write`` would store.
+        """Over a catalogue in memory and further columns by name, of any kind but paths and times; the first search of
+        a text works out what ``write`` would store.
         """
         return cls(columns_of(catalogue, attributes))
 
@@ -84,7 +85,7 @@ class Filters:
         """Filter ``text``, compiled. FilterError as ``check``."""
         return self._of(text).predicate
 
-    def attributes(self, items: Int32) -> dict[str, list[str | float | None]]:
+    def attributes(self, items: Int32) -> dict[str, list[ItemValue | None]]:
         """What the further columns hold of ``items`` (N,): N values by name, None where there is none."""
         return attributes_at(self.columns, items)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.arrays import Bool
 from recsys.errors import FilterError
-from recsys.filters.columns import Columns, Schema, Texts
+from recsys.filters.columns import Columns, Schema, TextLists, Texts
 from recsys.filters.expressions import And, Comparison, Expression, Not, Or, Value, Word, leaves
 from recsys.filters.grammar import parse
 from recsys.filters.literals import shown
@@ -49,8 +49,10 @@ def _check_searches(expression: Expression, schema: Schema) -> None:
     for leaf in leaves(expression):
         if isinstance(leaf, Word):
             n_searches += len(schema.searched)
-        elif schema.kinds.get(leaf.field) is Texts and not leaf.value.is_anything:
-            n_searches += leaf.comparator == ":" or leaf.value.any_before
+        elif schema.kinds.get(leaf.field) in (Texts, TextLists) and not leaf.value.is_anything:
+            # Of a list : compares whole entries, which is cheap.
+            searches = leaf.comparator == ":" and schema.kinds[leaf.field] is Texts
+            n_searches += searches or leaf.value.any_before
         if n_searches > MOST_SEARCHES:
             problem = (
                 f"the filter must search texts at most {MOST_SEARCHES} times, by : or a leading * or by words alone"

@@ -6,19 +6,23 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 import numpy as np
 
 from recsys.arrays import Bool, Int32, Int64, frozen
-from recsys.errors import FilterError
+from recsys.errors import FilterError, SnapshotCorrupt
 from recsys.filters.dictionary import Coded, Dictionary
 from recsys.filters.expressions import Comparison, Value
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.text_column import TextColumn
 
 SEPARATOR = " > "
 _SEPARATOR = re.compile(r"\s*>\s*")
+_NO_CODES: Int32 = np.empty(0, np.int32)
+# One of so many entries: from there on it is faster to count them all than to look up whose each of them is.
+_FEW = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +111,40 @@ class TextLists:
         """Where the comparison holds; (n,) bool."""
         return self._any(rows_with(self.dictionary.alike(operand), self.codes))
 
+    def at(self, items: Int32) -> list[tuple[str, ...]]:
+        """The texts of rows ``items`` (N,), in their order; () where a row has none."""
+        rows = [self.codes[self.offsets[item] : self.offsets[item + 1]] for item in items.tolist()]
+        codes = [row[row >= 0] for row in rows]
+        texts = iter(self.dictionary.values.many(np.concatenate([*codes, _NO_CODES])))
+        return [tuple(islice(texts, len(row))) for row in codes]
+
+    def write(self, out: SnapshotWriter, name: str) -> None:
+        """Store as the array ``<name>.offsets`` and what ``Coded`` stores as ``<name>.entries``."""
+        out.array(f"{name}.offsets", self.offsets)
+        Coded(self.dictionary, self.codes).write(out, f"{name}.entries")
+
+    @classmethod
+    def read(cls, src: SnapshotReader, name: str) -> TextLists:
+        """The column that ``write`` stored, memory-mapped. SnapshotCorrupt when its parts do not fit together."""
+        offsets, coded = src.array(f"{name}.offsets"), Coded.read(src, f"{name}.entries")
+        codes, n_texts = coded.codes, len(coded.dictionary)
+        fits = offsets.dtype == np.int64 and offsets.ndim == 1 and len(offsets) > 0
+        fits = fits and offsets[0] == 0 and offsets[-1] == len(codes) and not np.any(np.diff(offsets) < 0)
+        if not fits or not -1 <= codes.min(initial=-1) <= codes.max(initial=-1) < n_texts:
+            raise SnapshotCorrupt(f"snapshot {src.version}: arrays {name}.* do not fit together")
+        return cls(coded.dictionary, offsets, codes)
+
     def _any(self, hits: Bool) -> Bool:
-        counts = np.concatenate([[0], np.cumsum(hits)])
-        result: Bool = counts[self.offsets[1:]] > counts[self.offsets[:-1]]
+        places = np.flatnonzero(hits)
+        result: Bool
+        if len(places) * _FEW <= len(hits):
+            result = np.zeros(len(self), np.bool_)
+            result[self.offsets.searchsorted(places, "right") - 1] = True
+        else:
+            counts = np.zeros(len(hits) + 1, np.int32)
+            np.cumsum(hits, out=counts[1:])
+            before = counts[self.offsets]
+            result = before[1:] > before[:-1]
         return result
 
 

@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from recsys.arrays import Bool, Float32, Float64, Int64
-from recsys.errors import FilterError
+from recsys.errors import FilterError, SnapshotCorrupt
 from recsys.filters.expressions import Comparison
 from recsys.filters.literals import shown
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
@@ -65,10 +66,13 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Booleans:
-    """values (n,) bool, none missing. Compared with true and false, by =, != and : alone."""
+    """values (n,) bool, known (n,) bool where there is one, None: everywhere. Compared with true and false, by =, !=
+    and : alone.
+    """
 
     kind: ClassVar[str] = "true or false"
     values: Bool
+    known: Bool | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -83,13 +87,29 @@ class Booleans:
         return comparison.value.text == "true"
 
     def present(self) -> Bool:
-        """True everywhere; (n,) bool."""
-        return np.ones(len(self), np.bool_)
+        """Where there is a value; (n,) bool."""
+        return np.ones(len(self), np.bool_) if self.known is None else self.known.copy()
 
     def select(self, comparator: str, operand: Any) -> Bool:
-        """Where the comparison holds; (n,) bool."""
+        """Where the comparison holds; (n,) bool, False where the value is missing."""
         result: Bool = self.values == operand
-        return result
+        return result if self.known is None else result & self.known
+
+    def write(self, out: SnapshotWriter, name: str) -> None:
+        """Store as the array ``<name>.flags`` and, where values are missing, ``<name>.known``."""
+        out.array(f"{name}.flags", self.values)
+        if self.known is not None:
+            out.array(f"{name}.known", self.known)
+
+    @classmethod
+    def read(cls, src: SnapshotReader, name: str) -> Booleans:
+        """The column that ``write`` stored, memory-mapped. SnapshotCorrupt when its parts do not fit together."""
+        values = src.array(f"{name}.flags")
+        known = src.array(f"{name}.known") if src.has(f"{name}.known") else None
+        parts = (values,) if known is None else (values, known)
+        if any(part.dtype != np.bool_ or part.ndim != 1 or len(part) != len(values) for part in parts):
+            raise SnapshotCorrupt(f"snapshot {src.version}: arrays {name}.* do not fit together")
+        return cls(values, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +150,11 @@ class Times:
         border = int(operand.__ceil__() if comparator in ("<", ">=") else operand.__floor__())
         result: Bool = self.present() & _COMPARE[comparator](self.seconds, border)
         return result
+
+
+def flag_in(text: str) -> bool | None:
+    """Whether the cell ``text`` says true or false, in whatever case; None where it says neither."""
+    return {"true": True, "false": False}.get(text.strip().lower())
 
 
 def _starred(comparison: Comparison) -> bool:

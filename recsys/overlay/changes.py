@@ -83,13 +83,3 @@ class Changes:
                 prices[place] = price_of(item, listed)
                 in_stock[place] = item.is_sold(bool(snapshot.catalogue.in_stock[number]) if number >= 0 else True)
         return replace(self, prices=frozen(prices, np.float32), in_stock=frozen(in_stock, np.bool_))
-
-    def attributes(self) -> dict[str, list[str]]:
-        """Of all rows by name, "" unknown."""
-        found: dict[str, list[str]] = {}
-        for place, row in enumerate(self.rows):
-            for name, value in row.attributes.items():
-                if name not in found:
-                    found[name] = [""] * len(self)
-                found[name][place] = value
-        return found

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from recsys.arrays import Bool, Int32, frozen
 from recsys.filters.catalogue_columns import ATTRIBUTES, attributes_at
-from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, Texts, Times
+from recsys.filters.columns import Booleans, Column, Columns, Numbers, Paths, TextLists, Texts, Times
 from recsys.filters.dictionary import Coded, Dictionary
 from recsys.filters.kept import Filters
+from recsys.filters.value_columns import flag_in
 from recsys.grouping import positions
 from recsys.overlay.changes import Changes
+from recsys.overlay.rows import Row
+from recsys.stores.records import ItemValue
 from recsys.text_column import TextColumn
 
 # As many attributes as a rebuild keeps of a table.
@@ -89,7 +92,7 @@ class ChangedFilters(Filters):
             self._known[text] = bits
         return bits
 
-    def attributes(self, items: Int32) -> dict[str, list[str | float | None]]:
+    def attributes(self, items: Int32) -> dict[str, list[ItemValue | None]]:
         """As ``Filters``."""
         place, changed = positions(self._changes.numbers, items)
         rows = attributes_at(self._rows, np.arange(len(self._changes), dtype=np.int32))
@@ -110,7 +113,7 @@ class ChangedFilters(Filters):
     @cached_property
     def _rows(self) -> Columns:
         """The columns of the changes alone; worked out when the first filter is asked for."""
-        changes, attributes = self._changes, self._changes.attributes()
+        changes = self._changes
         fields: dict[str, Column] = {
             "title": Texts(Coded.of(row.title for row in changes.rows)),
             "category": Paths(Coded.of(row.category for row in changes.rows)),
@@ -119,11 +122,9 @@ class ChangedFilters(Filters):
             "in_stock": Booleans(changes.in_stock),
             "created_at": Times(changes.created_at),
         }
-        nothing = [""] * len(changes)
         for name, kind in self._base.columns.schema.kinds.items():
             if name.startswith(ATTRIBUTES):
-                texts = attributes.get(name.removeprefix(ATTRIBUTES), nothing)
-                fields[name] = Texts(Coded.of(texts)) if kind is Texts else _numbers(texts)
+                fields[name] = _attribute(name.removeprefix(ATTRIBUTES), kind, changes.rows)
         return Columns(len(changes), fields, self.columns.searched)
 
 
@@ -137,28 +138,52 @@ def number_in(text: str) -> float | None:
     return number if math.isfinite(number) and "_" not in text else None
 
 
-def _numbers(texts: Sequence[str]) -> Numbers:
-    found = [number_in(text) for text in texts]
-    return Numbers(frozen([math.nan if number is None else number for number in found], np.float64))
+def _attribute(name: str, kind: type[Column], rows: Sequence[Row]) -> Column:
+    """The attribute ``name`` of ``rows`` as a column of ``kind``; what that cannot hold is missing."""
+    texts = [row.attributes.get(name, "") for row in rows]
+    if kind is TextLists:
+        # What is no list is the only one in its list, as in a table.
+        return TextLists.of(row.lists.get(name, (text,) if text else ()) for row, text in zip(rows, texts, strict=True))
+    if kind is Booleans:
+        flags = [flag_in(text) for text in texts]
+        known = frozen([flag is not None for flag in flags], np.bool_)
+        return Booleans(frozen([bool(flag) for flag in flags], np.bool_), known)
+    if kind is Numbers:
+        numbers = [number_in(text) for text in texts]
+        return Numbers(frozen([math.nan if number is None else number for number in numbers], np.float64))
+    return Texts(Coded.of(texts))
 
 
 def _new_attributes(columns: Columns, changes: Changes) -> dict[str, type[Column]]:
-    """Kinds of the attributes that the snapshot lacks: numbers where all are, text else."""
+    """Kinds of the attributes that the snapshot lacks, as a rebuild would have them: lists where any is one, numbers or
+    true and false where all are, text else.
+    """
     found: dict[str, type[Column]] = {}
     for row in changes.rows:
         for name, text in row.attributes.items():
             field = f"{ATTRIBUTES}{name}"
-            if field not in columns.by_name and found.get(field) is not Texts:
-                found[field] = Texts if number_in(text) is None else Numbers
+            if field not in columns.by_name and found.get(field) is not TextLists:
+                kind = TextLists if name in row.lists else _kind_of(text)
+                before = found.get(field, kind)
+                found[field] = kind if kind in (before, TextLists) else Texts
     return dict(sorted(found.items())[:MOST_NEW_ATTRIBUTES])
+
+
+def _kind_of(text: str) -> type[Column]:
+    if number_in(text) is not None:
+        return Numbers
+    return Texts if flag_in(text) is None else Booleans
 
 
 def _with_missing(columns: Columns, kinds: Mapping[str, type[Column]]) -> Columns:
     """``columns`` and one without a single value for each of ``kinds``; they take no memory."""
     n_items = columns.n_items
-    codes = np.broadcast_to(np.int32(-1), (n_items,))
-    numbers = np.broadcast_to(np.float64("nan"), (n_items,))
-    missing: dict[str, Column] = {
-        name: Texts(Coded(_NO_TEXTS, codes)) if kind is Texts else Numbers(numbers) for name, kind in kinds.items()
+    nobody = np.broadcast_to(np.False_, (n_items,))
+    nothing: dict[type[Column], Column] = {
+        Texts: Texts(Coded(_NO_TEXTS, np.broadcast_to(np.int32(-1), (n_items,)))),
+        TextLists: TextLists(_NO_TEXTS, np.broadcast_to(np.int64(0), (n_items + 1,)), np.empty(0, np.int32)),
+        Numbers: Numbers(np.broadcast_to(np.float64("nan"), (n_items,))),
+        Booleans: Booleans(nobody, nobody),
     }
+    missing = {name: nothing[kind] for name, kind in kinds.items()}
     return Columns(n_items, {**columns.by_name, **missing}, columns.searched)

@@ -15,6 +15,8 @@ from recsys.grouping import positions
 from recsys.overlay.item_text import SEPARATOR
 
 BRAND = "brand"
+# As a rebuild writes lists where text is wanted.
+LIST_SEPARATOR = ", "
 _LEVEL = "category_"
 
 
@@ -109,14 +111,14 @@ def _texts(name: str, items: Int64, catalogue: Catalogue, filters: Filters) -> S
 
 
 def spelled(value: object) -> str:
-    """A value as the text of a table's cell: whole numbers without a point, "" for none."""
+    """A value as the text of a table's cell: whole numbers without a point, lists by commas, "" for none."""
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2.0**63 else str(value)
-    return str(value)
+    return LIST_SEPARATOR.join(value) if isinstance(value, tuple) else str(value)
 
 
 def _first_items(codes: Int32) -> Int64:

@@ -11,7 +11,7 @@ from recsys.arrays import frozen
 from recsys.model import Snapshot
 from recsys.overlay.item_text import item_text, path_of, tidy
 from recsys.overlay.labels import spelled
-from recsys.stores.records import LiveItem, Value, text_digest
+from recsys.stores.records import ItemValue, LiveItem, text_digest
 
 # What is embedded where a manifest does not say, as in a rebuild.
 TEXT_COLUMNS = ("title", "description", "category", "brand")
@@ -21,8 +21,9 @@ _INVENTORY = frozenset({"price", "stock", "in_stock"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One item. number: the snapshot's, -1 where it has none · attributes: by name, as text, none of them empty · text:
-    what is embedded, "" when nothing is known, with its digest · has_new_text: it is not the snapshot's.
+    """One item. number: the snapshot's, -1 where it has none · attributes: by name, as text, none of them empty ·
+    lists: of those that are lists, what they hold · text: what is embedded, "" when nothing is known, with its digest ·
+    has_new_text: it is not the snapshot's.
     """
 
     item: LiveItem
@@ -34,6 +35,7 @@ class Row:
     in_stock: bool
     created_at: int
     attributes: Mapping[str, str]
+    lists: Mapping[str, tuple[str, ...]]
     text: str
     digest: str
     has_new_text: bool
@@ -71,11 +73,12 @@ def _row(item: LiveItem, number: int, before: Mapping[str, object], text_names: 
         return tidied(spelled(fields[name])) if name in fields else str(before.get(name, ""))
 
     title, category, brand = text("title", tidy), text("category", path_of), text("brand", tidy)
-    attributes = {
-        name.removeprefix(ATTRIBUTE): spelled(value)
+    values = {
+        name.removeprefix(ATTRIBUTE): value
         for name, value in {**before, **fields}.items()
-        if name.startswith(ATTRIBUTE) and spelled(value)
+        if name.startswith(ATTRIBUTE)
     }
+    attributes = {name: cell for name, value in values.items() if (cell := spelled(value))}
     # The id stands in for a title that is missing, and says nothing.
     columns = {"title": "" if title == item.item_id else title, "category": category, "brand": brand}
     columns["description"] = spelled(fields.get("description"))
@@ -95,6 +98,7 @@ def _row(item: LiveItem, number: int, before: Mapping[str, object], text_names: 
         in_stock=item.is_sold(bool(before.get("in_stock", True))),
         created_at=int(_number(fields.get("created_at", before.get("created_at"))) or 0),
         attributes=attributes,
+        lists={name: value for name, value in values.items() if isinstance(value, tuple) and value},
         text=said,
         digest=text_digest(said),
         has_new_text=not is_same,
@@ -121,7 +125,7 @@ def text_columns(snapshot: Snapshot) -> tuple[str, ...]:
     return TEXT_COLUMNS if columns is None else tuple(columns)
 
 
-def _without_inventory(item: LiveItem) -> dict[str, Value | None]:
+def _without_inventory(item: LiveItem) -> dict[str, ItemValue | None]:
     return {name: value for name, value in item.fields.items() if name not in _INVENTORY}
 
 

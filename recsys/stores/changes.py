@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from recsys.stores.records import Inventory, ItemChange, LiveItem, ProfileChange, Value
+from recsys.stores.records import Inventory, ItemChange, ItemValue, LiveItem, ProfileChange, Value
 
 # How long inventory is held for an item that nobody knows.
 HELD_US = 24 * 3600 * 1_000_000
@@ -20,7 +20,7 @@ class KeptItem:
     when ``fields`` are inventory held for an item that nobody knows, None = they are the item's.
     """
 
-    fields: Mapping[str, Value | None] = field(default_factory=dict)
+    fields: Mapping[str, ItemValue | None] = field(default_factory=dict)
     is_deleted: bool = False
     is_created: bool = False
     created_us: int = 0
@@ -31,7 +31,10 @@ class KeptItem:
     @classmethod
     def of_json(cls, text: str) -> KeptItem:
         """The inverse of ``json``."""
-        return cls(**json.loads(text))
+        parts = json.loads(text)
+        fields = parts.pop("fields")
+        lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+        return cls(fields=fields | lists, **parts)
 
     def json(self) -> str:
         """As text, the same for equal items."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 # Of a profile or an attribute.
 Value = str | float | bool
+# Of an item, whose attributes may be lists of text too.
+ItemValue = Value | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class ItemChange:
     """
 
     item_id: str
-    fields: Mapping[str, Value | None]
+    fields: Mapping[str, ItemValue | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class LiveItem:
     """
 
     item_id: str
-    fields: Mapping[str, Value | None]
+    fields: Mapping[str, ItemValue | None]
     version: int
     is_deleted: bool = False
     is_created: bool = False
@@ -88,8 +90,8 @@ class LiveItem:
         snapshot has it, for an item of which neither was ever changed.
         """
         stock, in_stock = self.fields.get("stock"), self.fields.get("in_stock")
-        if stock is not None:
-            return float(stock) > 0
+        if isinstance(stock, int | float):
+            return stock > 0
         if in_stock is not None:
             return bool(in_stock)
         return otherwise if not self.fields.keys() & {"stock", "in_stock"} else True

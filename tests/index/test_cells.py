@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from index.cells import number, seconds, text, truth
+from index.cells import joined, number, seconds, text, texts, truth
 
 NEW_YEAR = 1_483_228_800  # 2017-01-01T00:00:00Z
 
@@ -85,6 +85,25 @@ def test_text_is_what_the_cell_says() -> None:
     assert read(text, pl.Series([b"id"])) == [None]
     assert read(text, pl.Series([["Food", "Tea"], None])) == ["Food > Tea", None]
     assert read(text, pl.Series([{"a": 1}])) == [None]
+
+
+def test_entries_of_lists_are_text_as_cells_are_and_blank_ones_are_left_out() -> None:
+    assert read(texts, pl.Series([[" a ", "", None, "b"], [" "], [], None])) == [["a", "b"], None, None, None]
+    assert read(texts, pl.Series([[1.0, 0.5, float("nan")], None])) == [["1", "0.5"], None]
+    assert read(texts, pl.Series([[7, -7]])) == [["7", "-7"]]
+    assert read(texts, pl.Series([[True, None, False]])) == [["true", "false"]]
+    assert read(texts, pl.Series([[Decimal("2.50")]])) == [["2.5"]]
+    assert read(texts, pl.Series([["x"], ["y"]], dtype=pl.List(pl.Categorical))) == [["x"], ["y"]]
+    assert read(texts, pl.Series([["x", "y"], None], dtype=pl.Array(pl.String, 2))) == [["x", "y"], None]
+    assert read(texts, pl.Series([[[1]]])) == [None]
+    assert read(texts, pl.Series([[{"a": 1}]])) == [None]
+    assert read(texts, pl.Series([[b"id"]])) == [None]
+    assert read(texts, pl.Series([[]], dtype=pl.List(pl.Null))) == [None]
+
+
+def test_cleaned_lists_are_joined_by_commas() -> None:
+    assert read(joined, pl.Series([["a", "b > c"], ["d"], None])) == ["a, b > c", "d", None]
+    assert read(joined, pl.Series(["a", None])) == ["a", None]
 
 
 def test_truth_values_in_the_spellings_shops_use() -> None:

@@ -1,4 +1,4 @@
-"""Attributes of items as filters see them: text or numbers by what the cells hold, bounded in number and size."""
+"""Attributes of items as filters see them: of a kind by what the cells hold, bounded in number and size."""
 
 from __future__ import annotations
 
@@ -49,11 +49,14 @@ def passing(text: str) -> list[bool]:
         ("code = 7", [True, False, False, False]),
         ("code:*", [True, True, False, False]),
         ("organic = true", [True, False, False, True]),
+        ("organic:*", [True, True, False, True]),
         # "nan" is no number, so neither are the others.
         ("odd:nan", [True, False, False, False]),
     ],
 )
-def test_columns_are_numbers_where_every_cell_is_one_and_text_else(text: str, expected: list[bool]) -> None:
+def test_columns_are_numbers_or_true_and_false_where_every_cell_is_and_text_else(
+    text: str, expected: list[bool]
+) -> None:
     assert passing(text) == expected
 
 

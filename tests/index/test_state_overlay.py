@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from index.dataset import load
 from index.state_tables import StateTables
+from recsys.filters.catalogue_columns import ATTRIBUTES, attributes_at
+from recsys.filters.columns import Columns
 from recsys.stores.protocols import State
 from recsys.stores.records import Inventory, ItemChange, ProfileChange
 
@@ -41,6 +45,34 @@ def test_items_are_as_they_were_changed_last(tmp_path: Path, state: State) -> No
     assert len(dataset.items.gone) == 0
     assert sorted(dataset.attributes) == ["colour", "size"]
     assert (report(dataset).n_items_new, report(dataset).n_items_changed) == (1, 3)
+
+
+def test_lists_and_flags_of_the_state_are_of_the_kind_that_the_table_has(tmp_path: Path, state: State) -> None:
+    shop = write_csv(tmp_path / "data", sales())
+    rows = [
+        {"item_id": f"i{n}", "tags": ["vegan", f"shelf {n}"], "organic": n > 1, "colour": "red", "size": n}
+        for n in range(5)
+    ]
+    pl.DataFrame(rows).write_parquet(shop / "items.parquet")
+    changes = [
+        ItemChange("i0", {"attributes.tags": ("limited", "bio"), "attributes.organic": True}),
+        ItemChange("i1", {"attributes.tags": (), "attributes.organic": None, "attributes.colour": ("red", "blue")}),
+        ItemChange("i2", {"attributes.tags": "plain", "attributes.fits": ("kitchen",), "attributes.used": False}),
+        ItemChange("i3", {"attributes.fits": "garden", "attributes.used": "TRUE", "attributes.nothing": ()}),
+    ]
+    state.items.upsert(changes, existing={f"i{n}" for n in range(5)}, create=False, now_us=1)
+    new = ItemChange("i9", {"title": "New", "attributes.tags": ("vegan",), "attributes.organic": False})
+    state.items.upsert([new], existing=(), create=True, now_us=1)
+    attributes = load(shop, now=NOW, state=StateTables.read(state)).attributes
+    columns = Columns(6, {f"{ATTRIBUTES}{name}": column for name, column in attributes.items()})
+    assert attributes_at(columns, np.arange(6, dtype=np.int32)) == {
+        "tags": [("limited", "bio"), None, ("plain",), ("vegan", "shelf 3"), ("vegan", "shelf 4"), ("vegan",)],
+        "organic": [True, None, True, True, True, False],
+        "colour": ["red", "red, blue", "red", "red", "red", None],
+        "size": [0.0, 1.0, 2.0, 3.0, 4.0, None],
+        "fits": [None, None, ("kitchen",), ("garden",), None, None],
+        "used": [None, None, False, True, None, None],
+    }
 
 
 def test_a_deleted_item_stays_in_histories_and_is_listed_no_more(tmp_path: Path, state: State) -> None:

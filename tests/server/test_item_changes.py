@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from protos.recommender.v1.attribute_pb2 import AttributeValue
+from protos.recommender.v1.attribute_pb2 import AttributeValue, TextList
 from protos.recommender.v1.item_pb2 import Item
 from server.item_changes import ITEM, item_change
 
 RED = AttributeValue(text="red")
+TAGS = AttributeValue(texts=TextList(values=["a", " b c\n", "", " "]))
 
 
 def changed(item: Item, *paths: str) -> Mapping[str, Any]:
@@ -39,6 +40,8 @@ def test_every_field_of_an_item_has_a_rule() -> None:
         (Item(in_stock=False), ("in_stock",), {"in_stock": False, "stock": None}),
         (Item(in_stock=False, stock=3), ("in_stock", "stock"), {"stock": 3}),
         (Item(attributes={"flag": AttributeValue(flag=False)}), (), {"attributes.flag": False}),
+        (Item(attributes={"tags": TAGS}), (), {"attributes.tags": ("a", "b c")}),
+        (Item(attributes={"tags": AttributeValue(texts=TextList())}), (), {"attributes.tags": ()}),
     ],
 )
 def test_a_mask_names_what_is_set(item: Item, paths: tuple[str, ...], fields: dict[str, Any]) -> None:

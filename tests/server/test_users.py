@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.code_pb2 import Code
 
-from protos.recommender.v1.attribute_pb2 import AttributeValue
+from protos.recommender.v1.attribute_pb2 import AttributeValue, TextList
 from protos.recommender.v1.snapshot_service_pb2 import ListUserIdsRequest
 from protos.recommender.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 from protos.recommender.v1.user_pb2 import User
@@ -51,6 +51,7 @@ def test_users_are_created_only_when_that_is_allowed_and_each_has_a_status(shop:
 def test_every_broken_rule_of_a_user_is_named(shop: Shops) -> None:
     attributes = {"": TEXT, "empty": AttributeValue(), "far": AttributeValue(number=float("inf"))}
     attributes["long"] = AttributeValue(text="x" * 1001)
+    attributes["texts"] = AttributeValue(texts=TextList(values=["a column of a profile holds one value"]))
     (status,) = shop().users.UpsertUsers(upsert(User(user_id="a\n", attributes=attributes))).statuses
 
     assert [field for field, _ in violations(status)] == [
@@ -59,7 +60,9 @@ def test_every_broken_rule_of_a_user_is_named(shop: Shops) -> None:
         "users[0].attributes.empty",
         "users[0].attributes.far",
         "users[0].attributes.long",
+        "users[0].attributes.texts",
     ]
+    assert violations(status)[-1][1] == "users[0].attributes.texts must be one of text, number, flag, got texts"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/recommender/v1/attribute.proto\x12\x0erecommender.v1\"J\n\x0e\x41ttributeValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x42\x06\n\x04kindb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/recommender/v1/attribute.proto\x12\x0erecommender.v1\"u\n\x0e\x41ttributeValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x12)\n\x05texts\x18\x04 \x01(\x0b\x32\x18.recommender.v1.TextListH\x00\x42\x06\n\x04kind\"\x1a\n\x08TextList\x12\x0e\n\x06values\x18\x01 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.recommender.v1.attri
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ATTRIBUTEVALUE']._serialized_start=57
-  _globals['_ATTRIBUTEVALUE']._serialized_end=131
+  _globals['_ATTRIBUTEVALUE']._serialized_end=174
+  _globals['_TEXTLIST']._serialized_start=176
+  _globals['_TEXTLIST']._serialized_end=202
 # @@protoc_insertion_point(module_scope)

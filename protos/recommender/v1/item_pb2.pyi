@@ -83,8 +83,8 @@ class Item(_message.Message):
 
     @_builtins.property
     def attributes(self) -> _containers.MessageMap[_builtins.str, _attribute_pb2.AttributeValue]:
-        """Its other columns, by the names that filters know as attributes.<name>; those it has no value in are left out. At
-        most 64, names of at most 64 characters.
+        """Its other columns, by the names that filters know as attributes.<name>; those it has no value in are left out. In
+        answers each has the kind of its column, whatever kind it was given as. At most 64, names of at most 64 characters.
         """
 
     def __init__(

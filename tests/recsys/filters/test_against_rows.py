@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.filters.catalogue_columns import ATTRIBUTES, attributes_at, read_attributes, write_attributes
 from recsys.filters.columns import Booleans, Columns, Numbers, Paths, TextLists, Texts, Times
 from recsys.filters.expressions import And, Comparison, Expression, Not, Or, Value, Word
 from recsys.filters.grammar import parse
 from recsys.filters.predicate import compile_filter
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.text_column import TextColumn
 
 WORDS = "0-9A-Za-z\u00c0-\u07ff"
@@ -37,6 +41,7 @@ class Row:
     price: float | None
     in_stock: bool
     created_at: int
+    organic: bool | None = None
 
 
 rows = st.builds(
@@ -47,6 +52,7 @@ rows = st.builds(
     price=st.none() | numbers,
     in_stock=st.booleans(),
     created_at=st.just(0) | seconds,
+    organic=st.none() | st.booleans(),
 )
 
 
@@ -61,6 +67,10 @@ def columns_of_rows(table: list[Row]) -> Columns:
             "price": Numbers(prices),
             "in_stock": Booleans(np.array([row.in_stock for row in table], np.bool_)),
             "created_at": Times(np.array([row.created_at for row in table], np.int64)),
+            "organic": Booleans(
+                np.array([bool(row.organic) for row in table], np.bool_),
+                np.array([row.organic is not None for row in table], np.bool_),
+            ),
         },
         searched=("title", "category", "tags"),
     )
@@ -90,6 +100,7 @@ def comparisons(field: str, comparators: list[str], values: st.SearchStrategy[Va
 
 ORDERS = ["<", "<=", ">", ">="]
 EQUALS = ["=", "!=", ":"]
+FLAGS = ["in_stock", "organic"]
 anything = st.just(value_from("", True, True))
 times = st.tuples(seconds, st.sampled_from([0, 5]), st.sampled_from([-11, 0, 8])).map(time_text)
 terms = st.one_of(
@@ -98,8 +109,8 @@ terms = st.one_of(
     comparisons("category", EQUALS, values_of(paths | levels)),
     comparisons("tags", [":"], values_of(texts)),
     comparisons("price", EQUALS + ORDERS, plain(numbers.map(repr))) | comparisons("price", [":"], anything),
-    comparisons("in_stock", EQUALS, plain(st.sampled_from(["true", "false"])))
-    | comparisons("in_stock", [":"], anything),
+    st.one_of(comparisons(field, EQUALS, plain(st.sampled_from(["true", "false"]))) for field in FLAGS),
+    st.one_of(comparisons(field, [":"], anything) for field in FLAGS),
     comparisons("created_at", EQUALS + ORDERS, plain(times)) | comparisons("created_at", [":"], anything),
     st.builds(Word, values_of(texts)),
 )
@@ -181,7 +192,7 @@ def has(row: Row, field: str, value: Value) -> bool:
     if field == "tags":
         return any(tag != "" and like(tag.casefold(), value, value.text.casefold()) for tag in cell)
     if not value.text:
-        return field == "in_stock" or (cell is not None if field == "price" else cell != 0)
+        return cell != 0 if field == "created_at" else cell is not None
     return compares(cell, "=", value, field)
 
 
@@ -215,6 +226,8 @@ def compares(cell: Any, comparator: str, value: Value, field: str) -> bool:
             return False
         left, right = cell * 10, round(datetime.fromisoformat(value.text).timestamp() * 10)
     else:
+        if cell is None:
+            return False
         left, right = cell, value.text == "true"
     order = int(left > right) - int(left < right)
     return {"=": order == 0, "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[comparator]
@@ -233,6 +246,30 @@ def test_a_mask_is_what_looking_at_every_row_gives(table: list[Row], several: li
     for tree in several:
         mask = compile_filter(written(tree), columns.schema).mask(columns)
         assert mask.tolist() == [holds(tree, row) for row in table], written(tree)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(rows, max_size=12), st.lists(trees, min_size=1, max_size=4))
+def test_attributes_of_a_stored_snapshot_are_what_they_were(table: list[Row], several: list[Expression]) -> None:
+    columns = columns_of_rows(table)
+    kept = ("title", "tags", "price", "in_stock", "organic")
+    attributes = {f"{ATTRIBUTES}{name}": columns.by_name[name] for name in kept}
+    with TemporaryDirectory() as folder:
+        write_attributes(SnapshotWriter(Path(folder)), Columns(len(table), attributes))
+        read = read_attributes(SnapshotReader(Path(folder)))
+        assert {name: type(column) for name, column in read.items()} == {
+            name: type(columns.by_name[name]) for name in kept
+        }
+        stored = Columns(len(table), {**columns.by_name, **read}, columns.searched)
+        for tree in several:
+            mask = compile_filter(written(tree), stored.schema).mask(stored)
+            assert mask.tolist() == [holds(tree, row) for row in table], written(tree)
+        backwards = np.arange(len(table), dtype=np.int32)[::-1]
+        told = attributes_at(Columns(len(table), attributes), backwards)
+        assert told["tags"] == [tuple(tag for tag in row.tags if tag) or None for row in table[::-1]]
+        assert told["organic"] == [row.organic for row in table[::-1]]
+        assert told["in_stock"] == [row.in_stock for row in table[::-1]]
+        assert told["title"] == [row.title or None for row in table[::-1]]
 
 
 @settings(max_examples=300, deadline=None)

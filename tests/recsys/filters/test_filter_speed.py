@@ -8,7 +8,7 @@ from time import thread_time
 import numpy as np
 import pytest
 
-from recsys.filters.columns import Columns, Numbers, Paths, Texts
+from recsys.filters.columns import Columns, Numbers, Paths, TextLists, Texts
 from recsys.filters.predicate import compile_filter
 from recsys.text_column import TextColumn
 
@@ -27,6 +27,7 @@ def shop() -> Columns:
             "brand": Texts(TextColumn.of(f"brand {number % 500}" for number in numbers)),
             "category": Paths(TextColumn.of(f"top {number % 9} > leaf {number % 90}" for number in numbers)),
             "price": Numbers((numbers % 1000).astype(np.float32)),
+            "tags": TextLists.of([f"tag {number % 7}", f"tag {number % 700}"] for number in numbers),
         },
         searched=("title", "brand"),
     )
@@ -52,6 +53,8 @@ def fastest(run: Callable[[], object]) -> float:
         "brand = *7",
         'category:"top 3"',
         "title:17",
+        'tags:"tag 333"',
+        'tags:"tag 3"',
         'price < 20 AND category:"top 3" AND NOT brand = "brand 7"',
     ],
 )

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from recsys.errors import FilterError
-from recsys.filters.columns import Columns, Numbers, Texts
+from recsys.filters.columns import Columns, Numbers, TextLists, Texts
 from recsys.filters.grammar import DEEPEST_NESTING, LONGEST_FILTER, MOST_TERMS, parse
 from recsys.filters.predicate import MOST_SEARCHES, compile_filter
 from recsys.text_column import TextColumn
 
 COLUMNS = Columns(
     2,
-    {"title": Texts(TextColumn.of(["Whole milk", "Bread"])), "price": Numbers(np.array([1.0, 2.0], np.float32))},
+    {
+        "title": Texts(TextColumn.of(["Whole milk", "Bread"])),
+        "price": Numbers(np.array([1.0, 2.0], np.float32)),
+        "tags": TextLists.of([["vegan"], []]),
+    },
     searched=("title",),
 )
 
@@ -102,7 +106,7 @@ def test_a_filter_of_the_greatest_length_is_read() -> None:
         parse("a" * (LONGEST_FILTER + 1))
 
 
-@pytest.mark.parametrize("search", ["milk", "title:milk", 'title="*milk"', "title!=*milk"])
+@pytest.mark.parametrize("search", ["milk", "title:milk", 'title="*milk"', "title!=*milk", "tags:*gan"])
 def test_searches_are_limited_more_tightly_than_other_terms(search: str) -> None:
     compile_filter(f"{search} " * MOST_SEARCHES, COLUMNS.schema)
 
@@ -110,6 +114,6 @@ def test_searches_are_limited_more_tightly_than_other_terms(search: str) -> None
         compile_filter(f"{search} " * (MOST_SEARCHES + 1), COLUMNS.schema)
 
 
-@pytest.mark.parametrize("cheap", ["title:*", 'title="Bread"', 'title="Br*"', "price:2"])
+@pytest.mark.parametrize("cheap", ["title:*", 'title="Bread"', 'title="Br*"', "price:2", "tags:ve*"])
 def test_what_searches_no_text_is_limited_by_the_number_of_terms_only(cheap: str) -> None:
     compile_filter(f"{cheap} " * (MOST_SEARCHES + 1), COLUMNS.schema)

@@ -14,7 +14,7 @@ import pytest
 from recsys.arrays import Bool
 from recsys.errors import FilterError, SnapshotCorrupt
 from recsys.filters import kept
-from recsys.filters.columns import Columns, Numbers, Texts
+from recsys.filters.columns import Booleans, Column, Columns, Numbers, TextLists, Texts
 from recsys.filters.dictionary import Coded
 from recsys.filters.kept import Filters
 from recsys.filters.predicate import Predicate, compile_filter
@@ -124,14 +124,37 @@ def test_attributes_are_stored_and_filtered(shop: Snapshot, tmp_path: Path) -> N
     attributes = {
         "fat %": Numbers(np.array([3.5, np.nan, 1, 0, 0, 1.5])),
         "shelf": Texts(Coded.of(["Top", "", "low", "top", "Top", ""])),
+        "tags": TextLists.of([["vegan", "bio"], [], ["Vegan"], ["bio"], [], ["vegan shoes"]]),
+        "organic": Booleans(np.array([1, 0, 1, 0, 0, 1], bool), np.array([1, 1, 1, 0, 1, 1], bool)),
+        "frozen": Booleans(np.array([1, 0, 1, 0, 0, 1], bool)),
     }
     Filters.of(shop.catalogue, attributes).write(SnapshotWriter(tmp_path))
     read = Filters.read(SnapshotReader(tmp_path), shop.catalogue)
     assert read.mask('attributes."fat %" >= 1.5').tolist() == [True, False, False, False, False, True]
     assert read.mask("attributes.shelf:top").tolist() == [True, False, False, True, True, False]
     assert read.mask("attributes.shelf = Top").tolist() == [True, False, False, False, True, False]
+    assert read.mask("attributes.tags:vegan").tolist() == [True, False, True, False, False, False]
+    assert read.mask("NOT attributes.tags:*").tolist() == [False, True, False, False, True, False]
+    assert read.mask("attributes.organic = true").tolist() == [True, False, True, False, False, True]
+    assert read.mask("attributes.organic = false").tolist() == [False, True, False, False, True, False]
+    assert read.mask("NOT attributes.organic:*").tolist() == [False, False, False, True, False, False]
+    assert read.mask("attributes.frozen != true").tolist() == [False, True, False, True, True, False]
+    items = np.array([5, 3, 0], np.int32)
+    assert read.attributes(items) == {
+        "fat %": [1.5, 0.0, 3.5],
+        "shelf": [None, "top", "Top"],
+        "tags": [("vegan shoes",), ("bio",), ("vegan", "bio")],
+        "organic": [True, None, True],
+        "frozen": [True, False, True],
+    }
     with pytest.raises(FilterError, match=r"unknown field \"attributes\.fat\""):
         read.check("attributes.fat = 1")
+    with pytest.raises(FilterError, match=r"attributes\.tags is a list of text: only : compares it"):
+        read.check('attributes.tags = "vegan"')
+    with pytest.raises(FilterError, match=r"attributes\.organic must be compared with true or false, got \"yes\""):
+        read.check("attributes.organic = yes")
+    with pytest.raises(FilterError, match=r"attributes\.organic is true or false: only =, != and : compare it"):
+        read.check("attributes.organic > false")
 
 
 def test_what_is_stored_is_not_worked_out_again(
@@ -145,6 +168,37 @@ def test_what_is_stored_is_not_worked_out_again(
 
     monkeypatch.setattr(Coded, "of", again)
     assert read.mask('title:"milk"').sum() == 2
+
+
+TAGS = TextLists.of([["a", "b"], [], ["c"], [], [], []])
+ORGANIC = Booleans(np.ones(6, bool), np.ones(6, bool))
+
+
+@pytest.mark.parametrize(
+    ("column", "part", "values"),
+    [
+        (TAGS, "offsets", np.array([0, 2, 1, 3, 3, 3, 3])),
+        (TAGS, "offsets", np.array([0, 2, 2, 3, 3, 3, 4])),
+        (TAGS, "offsets", np.array([1, 2, 2, 3, 3, 3, 3])),
+        (TAGS, "offsets", np.array([0, 2, 2, 3, 3, 3, 3], np.int32)),
+        (TAGS, "offsets", np.empty(0, np.int64)),
+        (TAGS, "entries.codes", np.array([0, 1, 3], np.int32)),
+        (TAGS, "entries.codes", np.array([0, -2, 1], np.int32)),
+        (TAGS, "entries.codes", np.array([0, 1], np.int32)),
+        (TAGS, "entries.codes", np.array([0, 1, 2], np.int64)),
+        (ORGANIC, "flags", np.ones(6, np.uint8)),
+        (ORGANIC, "known", np.ones(5, bool)),
+        (ORGANIC, "known", np.ones((6, 1), bool)),
+    ],
+)
+def test_attributes_whose_parts_do_not_fit_together_are_refused(
+    shop: Snapshot, tmp_path: Path, column: Column, part: str, values: Any
+) -> None:
+    Filters.of(shop.catalogue, {"one": column}).write(SnapshotWriter(tmp_path))
+    Filters.read(SnapshotReader(tmp_path), shop.catalogue)
+    np.save(tmp_path / f"arrays/filters.attributes.0.{part}.npy", values)
+    with pytest.raises(SnapshotCorrupt, match=r"filters\.attributes\.0"):
+        Filters.read(SnapshotReader(tmp_path), shop.catalogue)
 
 
 def test_parts_that_do_not_fit_together_are_refused(shop: Snapshot, tmp_path: Path) -> None:

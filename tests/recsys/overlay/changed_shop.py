@@ -12,14 +12,26 @@ from recsys.stores.records import LiveItem
 from .shop import DAY, NOW, Thing, live, things
 
 NEW = [
-    Thing("x0", "Kettle steel", "Tools", "Brand 1", 30.0, created_at=NOW - DAY, attributes={"colour": "red"}),
+    Thing(
+        "x0",
+        "Kettle steel",
+        "Tools",
+        "Brand 1",
+        30.0,
+        created_at=NOW - DAY,
+        attributes={"colour": "red", "tags": ("vegan",)},
+    ),
     Thing("x1", "Oolong leaves", "Food > Tea", "Brand 9", 12.5, created_at=NOW - DAY, attributes={"size": "3"}),
     Thing("x2", "Nameless"),
 ]
 CHANGED = {
     3: {"category": "Tools", "brand": "Brand 2"},
     5: {"title": "Another name", "price": 99.0},
-    7: {"brand": "Brand 77", "attributes": {"colour": "blue", "size": "4"}},
+    7: {
+        "brand": "Brand 77",
+        "attributes": {"colour": "blue", "size": "4", "tags": ("Fair Trade", "limited"), "organic": True},
+    },
+    8: {"attributes": {"colour": "", "size": "3", "tags": (), "organic": False}},
     22: {"category": "", "brand": "", "created_at": NOW - 3 * DAY},
 }
 

@@ -12,7 +12,7 @@ from recsys.als import ItemFactors
 from recsys.arrays import frozen
 from recsys.catalogue import Catalogue
 from recsys.context import Context
-from recsys.filters.columns import Numbers, Texts
+from recsys.filters.columns import Booleans, Numbers, TextLists, Texts
 from recsys.filters.dictionary import Coded
 from recsys.histories import Histories
 from recsys.ids import IdMap
@@ -37,6 +37,7 @@ DAY = 86_400
 WIDTH = 4
 DEPARTMENTS = ("Food", "Food > Tea", "Tools")
 COLOURS = ("red", "green", "")
+TAGS = (("vegan", "fair trade"), (), ("Vegan",), ("new",))
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Thing:
     price: float = float("nan")
     in_stock: bool = True
     created_at: int = 0
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -67,7 +68,12 @@ def things(n: int = 24) -> list[Thing]:
             f"Brand {i % 4}" if i % 4 else "",
             1.0 + i,
             created_at=NOW - 100 * DAY if i % 2 else 0,
-            attributes={"colour": COLOURS[i % 3], "size": str(i % 5)},
+            attributes={
+                "colour": COLOURS[i % 3],
+                "size": str(i % 5),
+                "tags": TAGS[i % 4],
+                **({"organic": i % 2 == 0} if i % 5 else {}),
+            },
         )
         for i in range(n)
     ]
@@ -150,6 +156,7 @@ def built(all_things: Sequence[Thing], *, n_taken: int = 20, with_texts: bool = 
         Popular.of(statistics.column("popularity_2w"), "fresh", among=new),
     )
     popularity = statistics.column("users_4w") + 1e-3 * statistics.column("users_all")
+    organic = [one.attributes.get("organic") for one in all_things]
     return Snapshot.of(
         Model(context, Popular.of(frozen(popularity, np.float32)), factors, content, more),
         rankers={},
@@ -159,6 +166,11 @@ def built(all_things: Sequence[Thing], *, n_taken: int = 20, with_texts: bool = 
         last_event_at=NOW - DAY,
         attributes={
             "colour": Texts(Coded.of([one.attributes.get("colour", "") for one in all_things])),
+            "tags": TextLists.of(one.attributes.get("tags", ()) for one in all_things),
+            "organic": Booleans(
+                frozen([bool(flag) for flag in organic], np.bool_),
+                frozen([flag is not None for flag in organic], np.bool_),
+            ),
             "size": Numbers(frozen([float(one.attributes.get("size") or "nan") for one in all_things], np.float64)),
         },
         words=WordIndex.of(texts) if with_texts else None,

@@ -25,6 +25,14 @@ def test_fields_of_items_that_the_snapshot_has_are_set_and_the_others_are_missin
     assert state.items.get("soap") is None
 
 
+def test_lists_of_items_come_back_as_they_were_set(state: State) -> None:
+    fields = {"attributes.tags": ("vegan", "茶"), "attributes.one": ("x",), "attributes.none": ()}
+    state.items.upsert([ItemChange("tea", fields)], existing={"tea"}, create=False, now_us=NOW)
+    assert item(state).fields == state.items.changed_since(0)[0][0].fields == fields
+    state.items.upsert([ItemChange("tea", {"attributes.one": "y"})], existing={"tea"}, create=False, now_us=NOW)
+    assert item(state).fields == {**fields, "attributes.one": "y"}
+
+
 def test_a_later_change_adds_to_an_earlier_one_and_none_clears(state: State) -> None:
     first, second = ItemChange("tea", {"title": "Tea", "brand": "Leaf"}), ItemChange("tea", {"brand": None, "stock": 3})
     assert state.items.upsert([first, second], existing={"tea"}, create=False, now_us=NOW) == [True, True]
