@@ -34,8 +34,8 @@ class Built:
     settings: with what events were found to weigh · validation: task -> name -> metric -> mean over users of the judged
     windows, {} without one · n_validated: how many users that is · selected_at: epoch seconds of the last event that
     choices knew · selected_on_other_data: they were made by an earlier build, on other data · whys: of each head's
-    fusion · worths: of the sources · policies: by serving config · lesson: what rankers were trained on · feedback: what was
-    shown and how far it is heeded, None where nobody kept it.
+    fusion · worths: of the sources · policies: by serving config · lesson: what rankers were trained on · feedback: how
+    much was shown and how far it is heeded, None where nobody kept it.
     """
 
     snapshot: Snapshot

@@ -60,22 +60,26 @@ def of_state(
     told = tables.events.filter(pl.col("request_id").is_not_null() & ~kinds.is_in(worthless))
     taken = told.group_by("request_id", "item_id").agg(taken=pl.col("time_us").min() // US)
     rows = shown.join(taken, on=["request_id", "item_id"], how="left", maintain_order="left")
-    return rows.with_columns(time=pl.col("time_us") // US).select(pl.col(name).cast(COLUMNS[name]) for name in COLUMNS)
+    rows = rows.with_columns(time=pl.col("time_us") // US)
+    # A caller's clock may be behind the server's.
+    rows = rows.with_columns(taken=pl.when(pl.col("taken").is_not_null()).then(pl.max_horizontal("taken", "time")))
+    return rows.select(pl.col(name).cast(COLUMNS[name]) for name in COLUMNS)
 
 
 def to_file(placements: pl.DataFrame, path: Path) -> int:
     """Write ``Feedback.placements`` of people who are known as a file that ``of_files`` reads; the number of rows."""
 
-    def utc(name: str) -> pl.Expr:
-        return pl.from_epoch(name, time_unit="us").dt.replace_time_zone("UTC")
+    def utc(time_us: pl.Expr) -> pl.Expr:
+        return pl.from_epoch(time_us, time_unit="us").dt.replace_time_zone("UTC")
 
+    taken_us = pl.when(pl.col("taken_us").is_not_null()).then(pl.max_horizontal("taken_us", "time_us"))
     table = placements.filter(pl.col("user_id").is_not_null()).select(
         "user_id",
         "item_id",
-        utc("time_us").alias("timestamp"),
+        utc(pl.col("time_us")).alias("timestamp"),
         "position",
         "serving_config",
-        utc("taken_us").alias("taken_at"),
+        utc(taken_us).alias("taken_at"),
     )
     table.write_parquet(path)
     return table.height

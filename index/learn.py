@@ -37,7 +37,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """windows: newest first, all with the same columns, rows weighted by what was shown, if that is known · newest: what
+    """windows: newest first, all with the same columns, rows weighted by what was shown, if it is known · newest: what
     the first window was asked of, None when its rows were kept by an earlier build.
     """
 

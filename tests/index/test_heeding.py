@@ -13,11 +13,11 @@ from index.heeding import WITHOUT, heeded
 from index.impressions import NEVER, Impressions
 from index.learn import Learnt
 from index.looks import row_weights
-from index.selection import Chosen, Labelled, choose
+from index.selection import Chosen, Contender, Labelled, choose
 from index.windows import Window
 from recsys.arrays import frozen
 from recsys.evaluation.truth import Truth
-from recsys.fusion import FOREST, RECIPROCAL_RANK, SOURCE
+from recsys.fusion import FOREST, SOURCE, Fusion
 from recsys.interactions import Interactions
 
 N_USERS, N_ITEMS, DAY, N_PLACES = 400, 24, 86_400, 6
@@ -49,7 +49,7 @@ def window(start_day: int, seed: int, *, pushing: bool) -> tuple[Labelled, list[
     for user in range(N_USERS):
         for visit in range(4):
             n_pushed = N_PLACES - 1 if pushing else N_PLACES // 2
-            pushed, others = (rng.permutation(np.flatnonzero(PUSHED == kind)) for kind in (True, False))
+            pushed, others = (rng.permutation(np.flatnonzero(kind == PUSHED)) for kind in (True, False))
             shown = rng.permutation([*pushed[:n_pushed], *others[: N_PLACES - n_pushed]])
             taken = rng.random(N_PLACES) < EXAMINED * likes[user, shown]
             at = start + (5 * visit + 1) * DAY
@@ -74,7 +74,8 @@ def window(start_day: int, seed: int, *, pushing: bool) -> tuple[Labelled, list[
 
 
 def of_rows(rows: list[tuple[int, int, int, int, int]]) -> Impressions:
-    users, items, times, positions, taken = (np.array(column) for column in zip(*sorted(rows, key=lambda r: r[2]), strict=True))
+    by_time = sorted(rows, key=lambda row: row[2])
+    users, items, times, positions, taken = (np.array(column) for column in zip(*by_time, strict=True))
     return Impressions(
         frozen(users, np.int32),
         frozen(items, np.int32),
@@ -99,16 +100,91 @@ def learnt() -> Learnt:
     return Learnt(tuple(windows), None)
 
 
-def test_sim(learnt):
-    plain = choose(HEAD, learnt.heeding(0.0), NAMES, N_ITEMS, seed=0)
-    print(plain.why)
-    w = learnt.windows[1].frame
-    for g in (0,1):
-        for p in (0,1):
-            m = (w.features[:,1]==g)&(w.features[:,2]==p)
-            print(g,p,w.labels[m].mean(), w.weights[m&~w.labels].mean(), w.weights[m&w.labels].mean())
-    for s in (.5,1,2,4,8,16):
-        a = choose(HEAD, learnt.heeding(s), NAMES, N_ITEMS, seed=0, only=plain.contender)
-        print(s, a.why)
-    h = heeded(plain, learnt, N_ITEMS, seed=0, grown={})
-    print(h.strength, h.said)
+@pytest.fixture(scope="module")
+def plain(learnt: Learnt) -> Chosen:
+    return choose(HEAD, learnt.heeding(0.0), NAMES, N_ITEMS, seed=0)
+
+
+def scores(learnt: Learnt, strength: float) -> np.ndarray:
+    """(newest window's rows,) by a forest of the older window."""
+    newest, older = learnt.heeding(strength)
+    sample = sample_of(HEAD, [older.frame], seed=0)
+    assert sample is not None
+    return train(QUICK, sample, seed=0).score(newest.frame.features)
+
+
+def test_what_a_group_was_shown_and_left_is_ranked_lower_for_it_and_not_for_others(learnt: Learnt) -> None:
+    frame = learnt.windows[0].frame
+
+    def lead(scores: np.ndarray, group: int) -> float:
+        """Of what is pushed over what is not, in log-odds."""
+        pushed, others = ((frame.features[:, 1] == group) & (frame.features[:, 2] == kind) for kind in (1, 0))
+        return float(scores[pushed].mean() - scores[others].mean())
+
+    without, with_it = scores(learnt, 0.0), scores(learnt, 4.0)
+    # As often bought as what was hardly shown: without the lists nobody can tell.
+    assert lead(without, 1) > -0.1
+    assert lead(with_it, 1) < -0.3
+    assert lead(with_it, 0) > 0.3
+
+
+def test_it_is_heeded_where_lists_become_convincingly_better(learnt: Learnt, plain: Chosen) -> None:
+    assert plain.contender.fusion.kind == FOREST
+    found = heeded(plain, learnt, N_ITEMS, seed=0, grown={})
+    assert found.strength > 0
+    assert found.said.startswith(f"feedback used, a look counts {found.strength:g}: NDCG@10 0.")
+    label = plain.contender.label
+    ndcg = {name: found.chosen.scores[name]["ndcg@10"].mean() for name in (label, label + WITHOUT)}
+    assert ndcg[label] > ndcg[label + WITHOUT] + 0.05
+    assert ndcg[label + WITHOUT] == plain.scores[label]["ndcg@10"].mean()
+
+
+def test_what_misleads_is_not_heeded(learnt: Learnt, plain: Chosen) -> None:
+    """As if everybody had been shown, and had left, what they are fond of."""
+
+    def misled(one: Labelled) -> Labelled:
+        weights = np.where((one.frame.features[:, 3] == 1) & ~one.frame.labels, 6.0, 1.0)
+        return replace(one, frame=replace(one.frame, weights=weights.astype(np.float32)))
+
+    found = heeded(plain, Learnt(tuple(map(misled, learnt.windows)), None), N_ITEMS, seed=0, grown={})
+    assert found.strength == 0.0
+    assert found.chosen is plain
+    assert found.said.startswith("feedback not used: NDCG@10 0.")
+
+
+def test_what_nothing_can_be_judged_by_is_not_heeded_and_that_is_said(learnt: Learnt, plain: Chosen) -> None:
+    newest, older = learnt.windows
+    unshown = replace(older, frame=replace(older.frame, weights=None))
+    just_begun = heeded(plain, Learnt((newest, unshown), None), N_ITEMS, seed=0, grown={})
+    assert just_begun.said.startswith("feedback not used yet: nothing was shown before a window")
+    by_source = replace(plain, contender=Contender(Fusion(SOURCE, source="dull"), None))
+    assert heeded(by_source, learnt, N_ITEMS, seed=0, grown={}).said.startswith("feedback not used: source dull learns")
+    unjudged = replace(plain, n_users=0)
+    assert heeded(unjudged, learnt, N_ITEMS, seed=0, grown={}).said.endswith("there is nothing to judge it by")
+
+
+def test_without_weights_nothing_is_changed(learnt: Learnt) -> None:
+    frames = [window.frame for window in learnt.heeding(0.0)]
+    assert [frame.weights for frame in frames] == [None, None]
+    sample = Frame.concatenate(frames)
+    assert sample.weights is None
+    ones = replace(sample, weights=np.ones(len(sample), np.float32))
+    assert train(QUICK, sample, seed=0).score(sample.features[:50]).tolist() == pytest.approx(
+        train(QUICK, ones, seed=0).score(sample.features[:50]).tolist(), abs=1e-6
+    )
+
+
+def test_weights_go_where_their_rows_go(learnt: Learnt) -> None:
+    newest, older = (window.frame for window in learnt.windows)
+    assert newest.weights is not None
+    keep = np.arange(len(newest)) % 3 == 0
+    part = newest.where(keep)
+    assert part.weights is not None
+    assert part.weights.tolist() == newest.weights[keep].tolist()
+    both = Frame.concatenate([replace(older, weights=None), newest])
+    assert both.weights is not None
+    assert both.weights[: len(older)].tolist() == [1.0] * len(older)
+    assert both.weights[len(older) :].tolist() == newest.weights.tolist()
+    stronger = newest.heeding(4.0)
+    assert stronger.weights is not None
+    assert stronger.weights.tolist() == pytest.approx((4.0 * newest.weights - 3.0).tolist())
