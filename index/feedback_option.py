@@ -70,6 +70,8 @@ def impressions(
             parts.append(of_state(store, state, dataset.settings, since=since, advance=step.advance))
     rows = pl.concat(parts)
     if not rows.height and not n_erased:
+        if arguments.feedback is not None:
+            stages.print(f"feedback: {arguments.feedback} has no impressions")
         return None
     shown = Impressions.of(rows, dataset, end=end, n_erased=n_erased)
     stages.print(str(shown))

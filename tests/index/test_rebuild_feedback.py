@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 
 from index.dataset import load
 from index.feedback import Feedback
+from index.feedback_option import impressions
 from index.impression_sources import of_files, of_state, to_file
 from index.impressions import Impressions
+from index.progress import Stages
+from index.settings import OPTIONAL_SOURCES
 from index.state_tables import StateTables
 from recsys.snapshot.store import SnapshotStore
 from recsys.stores.opening import open_state
@@ -49,8 +53,10 @@ def lists(corner_shop: Any) -> pl.DataFrame:
 
 @pytest.fixture
 def data(corner_shop: Any, tmp_path: Path) -> Path:
+    """A shop that is built quickly."""
     folder: Path = corner_shop.without_text().write(tmp_path / "data")
-    (folder / "recsys.toml").write_text("[training]\nwindows = 2\n")
+    off = [source for source in OPTIONAL_SOURCES if source != "next"]
+    (folder / "recsys.toml").write_text(f"[training]\nwindows = 2\n[sources]\noff = {off}\n")
     return folder
 
 
@@ -125,7 +131,7 @@ def test_feedback_that_is_none_is_one_clear_sentence(
     assert refused(rebuild, data, path).startswith(
         f"recsys-index: {lists.height:,} of {lists.height:,} rows of {path} are no impressions, the limit is 20.0%: "
     )
-    lists.with_columns(pl.col("user_id").str.replace("user", "client")).write_parquet(path)
+    lists.with_columns(user_id=pl.lit("client of ") + pl.col("user_id")).write_parquet(path)
     assert refused(rebuild, data, path) == (
         f"recsys-index: --feedback {path}: none of its {lists.height:,} rows is of a user and an item of {data}"
     )
@@ -192,3 +198,31 @@ def test_lists_in_the_state_are_those_that_the_report_writes(data: Path, tmp_pat
     assert (known.n_taken, known.n_unknown, known.n_late) == (2, 6, 6)
     # A caller's clock may be behind: nothing is taken before it is shown.
     assert [known.taken[1], known.taken[3]] == [END - 45, END - 40]
+
+
+def test_a_file_and_the_state_are_one_and_erased_users_are_in_neither(data: Path, tmp_path: Path) -> None:
+    store = open_state(str(tmp_path / "state"))
+    store.slates.append([ShownSlate("r1", (END - 50) * US, "user-011", "", "", "v1", (ShownItem("item-03"),))])
+    while not store.slates.since(0, 100)[0]:
+        pass
+    store.users.link("user-012", "c1")
+    store.users.erase("user-013", now_us=(END - 20) * US)
+    tables = StateTables.read(store)
+    store.close()
+    rows = [("user-011", END - 50, 1), ("v:c1", END - 50, 2), ("user-013", END - 20, 1), ("user-013", END - 19, 3)]
+    pl.DataFrame(
+        [(user, "item-03", at, position, None) for user, at, position in rows],
+        schema={"user_id": str, "item_id": str, "timestamp": int, "position": int, "taken_at": int},
+        orient="row",
+    ).write_parquet(tmp_path / "shown.parquet")
+    dataset = load(data, now=END)
+    arguments = Namespace(feedback=tmp_path / "shown.parquet", state=str(tmp_path / "state"), data=data)
+    known = impressions(arguments, dataset, END, Stages(), tables)
+    assert known is not None
+    found = [(dataset.user_ids[user], place) for user, place in zip(known.users, known.positions, strict=True)]
+    assert found == [("user-011", 1), ("user-012", 2), ("user-013", 3)]
+    assert (known.n_erased, known.n_unknown) == (1, 0)
+    assert impressions(Namespace(feedback=None, state=None, data=data), dataset, END, Stages(), None) is None
+    from_state = impressions(Namespace(feedback=None, state=arguments.state, data=data), dataset, END, Stages(), tables)
+    assert from_state is not None
+    assert (len(from_state), from_state.n_erased) == (1, 0)
