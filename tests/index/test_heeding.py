@@ -128,7 +128,8 @@ def test_what_a_group_was_shown_and_left_is_ranked_lower_for_it_and_not_for_othe
     # As often bought as what was hardly shown: without the lists nobody can tell.
     assert lead(without, 1) > -0.1
     assert lead(with_it, 1) < min(most, lead(without, 1) - 0.1)
-    assert lead(with_it, 0) > 0.3
+    # The first group likes both alike: for them it is bought more only because it is shown more.
+    assert -0.05 < lead(with_it, 0) < lead(without, 0) - 0.5
 
 
 def test_it_is_heeded_where_lists_become_convincingly_better(learnt: Learnt, plain: Chosen) -> None:
