@@ -26,10 +26,12 @@ Lists = Callable[[str, Int32], Int32]
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What the rankers of a build were trained on: chosen (H,) a head, frames (W,) a window, names of the features."""
+    """What the rankers of a build were trained on: chosen (H,) a head, frames by head (W,) a window, names of the
+    features.
+    """
 
     chosen: tuple[Chosen, ...]
-    frames: tuple[Frame, ...]
+    frames: Mapping[str, tuple[Frame, ...]]
     names: tuple[str, ...]
     seed: int
 
@@ -98,7 +100,8 @@ class Alternatives:
             if kind.kind == FOREST and kept is not None:
                 rankers[one.head.name] = kept
                 continue
-            fusion, forest = final(other, self.lesson.frames, self.lesson.names, seed=self.lesson.seed)
+            frames = self.lesson.frames[one.head.name]
+            fusion, forest = final(other, frames, self.lesson.names, seed=self.lesson.seed)
             if fusion.kind != kind.kind:
                 continue  # too little to fit it on: no lists are better than another fusion's under its name
             rankers[one.head.name] = fusion.bound(self.lesson.names, forest)
@@ -107,7 +110,7 @@ class Alternatives:
     def _blinded(self, columns: Bool) -> Mapping[str, Ranker]:
         rankers: dict[str, Ranker] = {}
         for one in self.lesson.chosen:
-            sample = sample_of(one.head, self.lesson.frames, seed=self.lesson.seed)
+            sample = sample_of(one.head, self.lesson.frames[one.head.name], seed=self.lesson.seed)
             if sample is None:
                 continue
             recipe = parts_of(one.contender.recipe or one.head.recipes[0])[0]

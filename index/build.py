@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -33,7 +34,8 @@ class Built:
     settings: with what events were found to weigh · validation: task -> name -> metric -> mean over users of the judged
     windows, {} without one · n_validated: how many users that is · selected_at: epoch seconds of the last event that
     choices knew · selected_on_other_data: they were made by an earlier build, on other data · whys: of each head's
-    fusion · worths: of the sources · policies: by serving config · lesson: what rankers were trained on.
+    fusion · worths: of the sources · policies: by serving config · lesson: what rankers were trained on · feedback: how
+    much was shown and how far it is heeded, None where nobody kept it.
     """
 
     snapshot: Snapshot
@@ -48,6 +50,7 @@ class Built:
     worths: tuple[Worth, ...] = ()
     policies: Mapping[str, PolicyWeights] = field(default_factory=dict)
     lesson: Lesson | None = None
+    feedback: Mapping[str, Any] | None = None
 
 
 def build(builder: Builder, *, end: int, budget: Budget | None = None, kept: Selections | None = None) -> Built:
@@ -66,7 +69,10 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
     builder = choice.builder
     everything, stages, seed = builder.dataset.interactions, builder.stages, builder.dataset.settings.training.seed
     chosen, names, notes = choice.chosen, choice.learnt.names, list(choice.notes)
-    frames = tuple(window.frame for window in choice.learnt.windows)
+    strengths = {one.head.name: choice.strengths.get(one.head.name, 0.0) for one in chosen}
+    frames = {
+        name: tuple(window.frame for window in choice.learnt.heeding(strength)) for name, strength in strengths.items()
+    }
     with stages.stage("fit sources on everything"):
         last = builder.snapshot(everything, end, off=choice.unpaid)
     # A shop that has just grown large enough for a source: no ranker knows it yet.
@@ -77,13 +83,13 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
     rankers: dict[str, Forest] = {}
     fusions: dict[str, Fusion] = {}
     if last.feature_names == names:
-        trained: dict[tuple[Contender, bool, float], tuple[Fusion, Forest | None]] = {}
+        trained: dict[tuple[Contender, bool, float, float], tuple[Fusion, Forest | None]] = {}
         for one in chosen:
             # Newcomers and discover often come to the same forest.
-            alike = (one.contender, one.head.new_only, one.head.negatives)
+            alike = (one.contender, one.head.new_only, one.head.negatives, strengths[one.head.name])
             if alike not in trained:
                 with stages.stage(f"train {one.head.name}"):
-                    trained[alike] = final(one, frames, names, seed=seed)
+                    trained[alike] = final(one, frames[one.head.name], names, seed=seed)
             fusion, forest = trained[alike]
             fusions[one.head.name] = fusion
             if forest is not None:
@@ -95,7 +101,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
         if lacking := sorted(set(declared.sources or ()) - set(snapshot.pipeline.sources)):
             notes.append(f"serving config {name} asks sources that this snapshot is without: {', '.join(lacking)}")
     configs = tuple(one for one in chosen if one.head is not NEWCOMERS)
-    lesson = Lesson(configs, frames, names, seed) if frames else None
+    lesson = Lesson(configs, frames, names, seed) if choice.learnt.windows else None
     n_validated = max((one.n_users for one in configs), default=0)
     validation = _validation(chosen)
     with stages.stage("measure gates"):
@@ -119,6 +125,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
         worths=choice.worths,
         policies=choice.policies,
         lesson=lesson,
+        feedback=None if builder.shown is None else {**builder.shown.counts(), "strengths": strengths},
     )
 
 

@@ -15,6 +15,7 @@ from index.fit import Timeless, fit
 from index.fit_settings import USUAL, FitSettings
 from index.frames import frame_of
 from index.heads import HEADS, NEWCOMERS
+from index.impressions import Impressions
 from index.labelled_files import read_labelled, write_labelled
 from index.policy_tables import check_filters
 from index.policy_weights import PolicyWeights
@@ -51,7 +52,7 @@ JUDGED_STRANGERS = 300
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """What all steps of one build share."""
+    """What all steps of one build share. shown: what people were shown, None where nobody kept it."""
 
     dataset: Dataset
     users: IdMap
@@ -61,9 +62,18 @@ class Builder:
     kept: StageCache | None
     fitting: FitSettings = USUAL
     words: WordIndex | None = None
+    shown: Impressions | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, *, cache: Path, stages: Stages, kept: StageCache | None = None) -> Builder:
+    def of(
+        cls,
+        dataset: Dataset,
+        *,
+        cache: Path,
+        stages: Stages,
+        kept: StageCache | None = None,
+        shown: Impressions | None = None,
+    ) -> Builder:
         """Catalogue, profiles and embeddings: what does not depend on when. ``kept``: where rows of windows are.
 
         InputError when the filter of a serving config does not fit the catalogue: before any text is encoded.
@@ -95,7 +105,8 @@ class Builder:
         words = WordIndex.of(dataset.items.texts) if n_texts else None
         keys = Keys.of(dataset, timeless)
         fitting = FitSettings.usual(settings.training.days)
-        return cls(dataset, IdMap.of(dataset.user_ids), timeless, stages, keys, kept, fitting, words=words)
+        users = IdMap.of(dataset.user_ids)
+        return cls(dataset, users, timeless, stages, keys, kept, fitting, words=words, shown=shown)
 
     def fitting_by(self, fitting: FitSettings) -> Builder:
         """The same that fits sources by ``fitting``; what events weigh is changed in the data and in its settings."""

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from index.feedback_option import add_feedback, impressions
 from index.rebuild_command import add_fresh, cache_folder, instant, stage_cache
 from index.state_option import add_state, state_tables
 from recsys.decay import DAY_S
@@ -55,6 +56,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="where embeddings and rows of windows are kept (%(default)s)",
     )
     add_state(parser, "live state to merge with the tables, before the split and after it, as rebuild --state does")
+    add_feedback(parser)
     add_fresh(parser)
     parser.add_argument(
         "--ablate",
@@ -125,9 +127,10 @@ def _window(
     dataset, _ = load_for(arguments.data, arguments.config, until=start, stages=stages, state=state)
     with stages.stage("read the truth"):
         cut = Cut.read(arguments.data, dataset, start=start, end=end, state=state)
+    shown = impressions(arguments, dataset, start, stages, state)
     kept = stage_cache(arguments, stages.print)
     # No selection of an earlier rebuild: what is evaluated is what the past of this split alone would choose.
-    built = build(Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept), end=start)
+    built = build(Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept, shown=shown), end=start)
     for note in built.notes:
         stages.print(f"note: {note}")
     extras: dict[str, Lists] = {}

@@ -69,7 +69,8 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """placements: a row a place of a list: request_id, item_id, user_id (null: of nobody known), time_us, position
-    (from 1), serving_config, variant, exploration (explored or ranked), sources (list), clicked, converted.
+    (from 1), serving_config, variant, exploration (explored or ranked), sources (list), clicked, converted, taken_us:
+    of the first event that says so, null without one.
 
     n_slates: of which n_joined have an event · n_events: of click and target types, of which n_without follow from no
     answer, n_unknown from one that was not logged, and n_elsewhere concern an item that was not in its list.
@@ -98,12 +99,14 @@ class Feedback:
         An event belongs to a place by request and item, whenever it was: nobody has a token before the answer.
         """
         links = dict(state.users.links())
-        placements = _placements(state, since_us, links, advance)
+        placements = placements_in(state, since_us, links, advance)
         clicks, targets = ({event_type_spelled(name) for name in names} for names in (click_types, target_types))
         events = _events(state, since_us, clicks | targets, advance)
         told = events.filter(pl.col("request_id") != "")
         kinds = told.group_by(_KEY).agg(
-            clicked=pl.col("event_type").is_in(clicks).any(), converted=pl.col("event_type").is_in(targets).any()
+            clicked=pl.col("event_type").is_in(clicks).any(),
+            converted=pl.col("event_type").is_in(targets).any(),
+            taken_us=pl.col("time_us").min(),
         )
         placements = placements.join(kinds, on=_KEY, how="left", maintain_order="left").with_columns(
             pl.col("clicked", "converted").fill_null(False)
@@ -182,7 +185,10 @@ def owner_of(user_id: str, visitor_id: str, links: Mapping[str, str]) -> str | N
     return links.get(visitor_id) or VISITOR + visitor_id
 
 
-def _placements(state: State, since_us: int, links: Mapping[str, str], advance: Callable[[int], None]) -> pl.DataFrame:
+def placements_in(
+    state: State, since_us: int, links: Mapping[str, str], advance: Callable[[int], None] = lambda _: None
+) -> pl.DataFrame:
+    """The columns of ``Feedback.placements`` up to sources, of lists shown since then; links: visitor_id -> user_id."""
     frames = [_slate_frame([], links)]
     position = 0
     while True:
@@ -236,6 +242,7 @@ def _events(state: State, since_us: int, types: Collection[str], advance: Callab
 
 
 def _event_frame(events: Sequence[LiveEvent]) -> pl.DataFrame:
-    rows = [(e.request_id, e.item_id, event_type_spelled(e.event_type)) for e in events]
-    schema = dict.fromkeys(("request_id", "item_id", "event_type"), pl.String)
+    rows = [(e.request_id, e.item_id, event_type_spelled(e.event_type), e.time_us) for e in events]
+    schema: dict[str, Any] = dict.fromkeys(("request_id", "item_id", "event_type"), pl.String)
+    schema["time_us"] = pl.Int64
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -19,7 +19,8 @@ CHUNK = 128
 @dataclass(frozen=True, slots=True)
 class Frame:
     """R rows. features (R, F) float32 · labels (R,) bool · new (R,) bool: the user did not own the item · query (R,)
-    int64 position of the user in ``truth`` · items (R,) int32 · kept: share of the window's negatives that are here.
+    int64 position of the user in ``truth`` · items (R,) int32 · kept: share of the window's negatives that are here ·
+    weights (R,) float32: how much each row counts in training, None: all alike.
     """
 
     features: Float32
@@ -28,6 +29,7 @@ class Frame:
     query: Int64
     items: Int32
     kept: float = 1.0
+    weights: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -35,8 +37,20 @@ class Frame:
     def where(self, keep: Bool) -> Frame:
         """The rows where ``keep`` (R,) is True, copied, so that the rest can be freed."""
         return Frame(
-            self.features[keep], self.labels[keep], self.new[keep], self.query[keep], self.items[keep], self.kept
+            self.features[keep],
+            self.labels[keep],
+            self.new[keep],
+            self.query[keep],
+            self.items[keep],
+            self.kept,
+            None if self.weights is None else self.weights[keep],
         )
+
+    def heeding(self, strength: float) -> Frame:
+        """The rows with ``strength`` times what their weights are above 1; at 0 all are alike."""
+        if self.weights is None or strength == 1.0:
+            return self
+        return replace(self, weights=1.0 + np.float32(strength) * (self.weights - 1.0) if strength else None)
 
     def spread(self, had: Sequence[str], wanted: Sequence[str]) -> Frame:
         """The rows with the columns ``wanted`` instead of ``had`` (F,); NaN in those that are not among ``had``."""
@@ -56,7 +70,11 @@ class Frame:
         """All rows of ``frames`` in order; queries stay numbered as they were in each."""
         columns = ("features", "labels", "new", "query", "items")
         joined = {column: np.concatenate([getattr(frame, column) for frame in frames]) for column in columns}
-        return cls(**joined, kept=min(frame.kept for frame in frames))
+        weights = None
+        if any(frame.weights is not None for frame in frames):
+            parts = [np.ones(len(one), np.float32) if one.weights is None else one.weights for one in frames]
+            weights = np.concatenate(parts)
+        return cls(**joined, kept=min(frame.kept for frame in frames), weights=weights)
 
 
 def frame_of(

@@ -160,7 +160,8 @@ def _grown(recipe: Recipe, sample: Frame, *, seed: int, alone: bool) -> Forest:
     # LightGBM's text format takes no white space or JSON marks in names; the manifest keeps the real ones.
     names = [f"f{position}" for position in range(sample.features.shape[1])]
     group = n_rows_by_query(sample) if recipe.objective == LAMBDARANK else None
-    data = lgb.Dataset(sample.features, sample.labels.astype(np.float32), group=group, feature_name=names)
+    labels = sample.labels.astype(np.float32)
+    data = lgb.Dataset(sample.features, labels, weight=sample.weights, group=group, feature_name=names)
     forest = Forest(lgb.train(settings, data, recipe.n_trees), n_threads=n_threads)
     return calibrated(forest, sample) if recipe.objective == LAMBDARANK else forest
 

@@ -37,8 +37,8 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, Snapsho
 class Shop:
     """What a selection is made on.
 
-    kind: digest of the code, the settings and the columns there are; only what is equal in these can be the same shop ·
-    data: digest of everything · at: epoch seconds of the last event.
+    kind: digest of the code, the settings, the columns there are, and whether it is known what was shown; only what is
+    equal in these can be the same shop · data: digest of everything · at: epoch seconds of the last event.
     """
 
     kind: str
@@ -52,9 +52,13 @@ class Shop:
         dataset, timeless = builder.dataset, builder.timeless
         settings = {name: part for name, part in dataset.settings.to_json().items() if name not in _ELSEWHERE}
         columns = [list(timeless.profiles.names), list(timeless.catalogue.codes)]
+        data = builder.keys.of_everything(dataset.interactions, end, off=builder.all_off(frozenset()))
+        if builder.shown is not None:
+            data = hashlib.sha256(f"{data}{builder.shown.digest}".encode()).hexdigest()
+        kind = [code_digest(), settings, columns, builder.shown is not None]
         return cls(
-            kind=hashlib.sha256(canonical([code_digest(), settings, columns])).hexdigest(),
-            data=builder.keys.of_everything(dataset.interactions, end, off=builder.all_off(frozenset())),
+            kind=hashlib.sha256(canonical(kind)).hexdigest(),
+            data=data,
             at=int(dataset.interactions.times.max()),
             facts=ShopFacts.of(dataset, end),
         )
@@ -62,11 +66,14 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was chosen for a head: why, and its NDCG@10 on the windows it was judged by."""
+    """What was chosen for a head: why, its NDCG@10 on the windows it was judged by, and how much of what was shown is
+    heeded.
+    """
 
     contender: Contender
     why: str
     ndcg: float
+    strength: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ class Selection:
                 "recipe": asdict(one.contender.recipe) if one.contender.recipe else None,
                 "why": one.why,
                 "ndcg": one.ndcg,
+                "strength": one.strength,
             }
             for name, one in self.verdicts.items()
         }
@@ -137,6 +145,7 @@ class Selection:
                 Contender(Fusion.from_json(one["fusion"]), _recipe(one["recipe"]) if one["recipe"] else None),
                 str(one["why"]),
                 float(one["ndcg"]),
+                float(one["strength"]),
             )
             for name, one in values["verdicts"].items()
         }

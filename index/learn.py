@@ -6,6 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from index.builder import Builder, day
+from index.looks import row_weights
 from index.rows_beside import RowsBeside, rows_beside
 from index.selection import Labelled
 from index.windows import Window, judged, planned, span, truth_in
@@ -36,8 +37,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """windows: newest first, all with the same columns · newest: what the first window was asked of, None when its
-    rows were kept by an earlier build.
+    """windows: newest first, all with the same columns, rows weighted by what was shown, if it is known · newest: what
+    the first window was asked of, None when its rows were kept by an earlier build.
     """
 
     windows: tuple[Labelled, ...]
@@ -57,6 +58,10 @@ class Learnt:
             replace(window, frame=dropped(window.frame, self.names, names), names=names) for window in self.windows
         )
         return Learnt(windows, None)
+
+    def heeding(self, strength: float) -> tuple[Labelled, ...]:
+        """The windows with what was shown heeded so much; at 0 as if nobody had kept it."""
+        return tuple(replace(window, frame=window.frame.heeding(strength)) for window in self.windows)
 
 
 def plan(builder: Builder, end: int) -> Plan:
@@ -94,5 +99,16 @@ def _learn(builder: Builder, windows: Plan, beside: RowsBeside, off: Set[str]) -
             if not lacks_sources(rows.names, names):
                 continue  # so early that its rows have altogether other columns
             rows = replace(rows, frame=rows.frame.spread(rows.names, names), names=names)
-        labelled.append(rows)
+        labelled.append(_weighted(rows, builder))
     return Learnt(tuple(labelled), newest)
+
+
+def _weighted(rows: Labelled, builder: Builder) -> Labelled:
+    """``rows`` weighted by what was shown in their window; kept rows are those of every feedback, so it comes after."""
+    if builder.shown is None:
+        return rows
+    dataset = builder.dataset
+    weights = row_weights(
+        rows.frame, rows.asked.users, rows.window, builder.shown, dataset.interactions, len(dataset.item_ids)
+    )
+    return replace(rows, frame=replace(rows.frame, weights=weights))

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from index.feedback_option import add_feedback, impressions
 from index.state_option import add_state, state_tables
 from recsys.errors import GateFailed, InputError, RecsysError, SnapshotCorrupt, SnapshotError
 
@@ -65,6 +66,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="compare fusions and weigh sources again, even where the data have not drifted since that was done",
     )
     add_state(parser, "live state to merge with the tables: events, items, profiles, links, erasures")
+    add_feedback(parser)
     add_fresh(parser)
     parser.set_defaults(func=_rebuild)
 
@@ -136,11 +138,12 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         # Read first: tables that cannot be used must not leave so much as an empty snapshot folder behind.
         state = state_tables(arguments, stages)
         dataset, end = load_for(arguments.data, arguments.config, until=arguments.until, stages=stages, state=state)
+        shown = impressions(arguments, dataset, end, stages, state)
         del state
         folder = staged.enter_context(store.staging())
         facts = facts_of(dataset.interactions, len(dataset.user_ids), len(dataset.item_ids))
         budget = Budget.of(arguments.tune_minutes / 2, arguments.cache, facts)
-        builder = Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept)
+        builder = Builder.of(dataset, cache=arguments.cache, stages=stages, kept=kept, shown=shown)
         # A search for better recipes is a wish to choose again.
         again = arguments.reselect or arguments.fresh or arguments.tune_minutes > 0
         selections = Selections(arguments.cache / "selections", reuse=not again)

@@ -45,6 +45,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="also write what was shown and not taken up, weighted by how likely it was looked at",
     )
+    feedback.add_argument(
+        "--impressions",
+        metavar="FILE.parquet",
+        type=Path,
+        help="also write every place that was shown to somebody, for rebuild --feedback",
+    )
     feedback.set_defaults(func=_feedback)
 
 
@@ -53,10 +59,11 @@ def _feedback(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from index.feedback import PARTS, Feedback, acted_on
+    from index.impression_sources import to_file
     from index.position_bias import negatives
     from index.progress import Stages
 
-    for file in (arguments.json, arguments.negatives):
+    for file in (arguments.json, arguments.negatives, arguments.impressions):
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
     clicks, targets = (_types(getattr(arguments, name), name) for name in ("click_types", "target_types"))
@@ -71,6 +78,9 @@ def _feedback(arguments: argparse.Namespace) -> int:
                 table = negatives(feedback.placements, acted_on(state))
                 table.write_parquet(arguments.negatives)
                 step.advance(table.height)
+        if arguments.impressions is not None:
+            with stages.stage("write impressions") as step:
+                step.advance(to_file(feedback.placements, arguments.impressions))
     console = Console(width=None if os.isatty(1) else 160, highlight=False)
     for by in PARTS:
         if lines := feedback.lines(by):

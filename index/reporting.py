@@ -24,6 +24,7 @@ def report(dataset: Dataset, built: Built, gates: Sequence[Gate], stages: Stages
         "sources": [worth.choice.to_json() for worth in built.worths],
         "policies": {name: asdict(weights) for name, weights in built.policies.items()},
         "validation": {"tasks": plain(built.validation)},
+        **({} if built.feedback is None else {"feedback": dict(built.feedback)}),
         "gates": [gate.to_json() for gate in gates],
         "stages": [
             {"name": r.name, "seconds": round(r.seconds, 3), "peak_bytes": r.peak_bytes, "n_rows": r.n_rows}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from index.builder import Builder
 from index.heads import HEADS, NEWCOMERS
+from index.heeding import heeded
 from index.kept_selection import Selection, Selections, Shop, Verdict
 from index.learn import Learnt, Plan, learn, plan
 from index.policy_weights import PolicyWeights, choose_weights
@@ -25,7 +26,8 @@ LEAST_OF_THEN = 0.95
 class Selected:
     """builder: fits sources as was chosen · chosen: a head each, that of newcomers last if they have one · worths: of
     all sources · policies: by head · learnt: rows without sources that do not pay · at: epoch seconds of the last event
-    that the choice knew · of_other_data: it was made on other data than these.
+    that the choice knew · of_other_data: it was made on other data than these · strengths: of what was shown, by head;
+    0 or none where it is not heeded.
     """
 
     builder: Builder
@@ -36,6 +38,7 @@ class Selected:
     at: int
     notes: tuple[str, ...]
     of_other_data: bool = False
+    strengths: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def unpaid(self) -> frozenset[str]:
@@ -83,7 +86,8 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
     for head in HEADS:
         verdict = earlier.verdicts[head.name]
         with builder.stages.stage(f"judge the fusion of {head.name}"):
-            one = choose(head, learnt.windows, learnt.names, n_items, seed=seed, only=verdict.contender)
+            windows = learnt.heeding(verdict.strength)
+            one = choose(head, windows, learnt.names, n_items, seed=seed, only=verdict.contender)
         if not one.n_users:
             return f"nothing is there to judge the selection of {earlier.day} by"
         ndcg = _ndcg(one)
@@ -99,11 +103,16 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
     if NEWCOMERS.name in earlier.verdicts:
         verdict = earlier.verdicts[NEWCOMERS.name]
         with builder.stages.stage("judge the fusion of newcomers"):
-            one = choose(NEWCOMERS, learnt.windows, learnt.names, n_items, seed=seed, only=verdict.contender)
+            windows = learnt.heeding(verdict.strength)
+            one = choose(NEWCOMERS, windows, learnt.names, n_items, seed=seed, only=verdict.contender)
         # They are few: that they fare worse than then is as likely chance, and no reason to choose everything again.
         if one.n_users:
             chosen.append(replace(one, why=verdict.why))
             notes.append(f"newcomers are ordered by {one.contender.label}: NDCG@10 {_ndcg(one):.4f}")
+    strengths = {name: verdict.strength for name, verdict in earlier.verdicts.items()}
+    if builder.shown is not None:
+        heeding = ", ".join(name for name, strength in strengths.items() if strength) or "nothing"
+        notes.append(f"feedback is used by {heeding}, as was chosen on {earlier.day}")
     largest = earlier.shop.facts.changes(shop.facts)[0]
     why = "the data are the same" if is_same else f"nothing has drifted (largest change: {largest})"
     notes.insert(0, f"reused the selection of {earlier.day}: {why}")
@@ -116,6 +125,7 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
         at=earlier.shop.at,
         notes=(*notes, *_left_out(earlier.unpaid)),
         of_other_data=not is_same,
+        strengths=strengths,
     )
 
 
@@ -126,27 +136,48 @@ def _select(builder: Builder, end: int, budget: Budget | None) -> tuple[Selected
     windows = plan(builder, end)
     builder, notes = _fitting(builder, windows)
     learnt = learn(builder, windows)
+    # First as if nobody had kept what was shown: what orders best is found as it always was.
+    alike = learnt.heeding(0.0)
     chosen: list[Chosen] = []
     grown: Grown = {}
     for head in HEADS:
         recipe = None
         if budget is not None and budget.minutes > 0:
             with stages.stage(f"search a recipe for {head.name}") as step:
-                tuned = tune(head, learnt.windows, n_items, budget, seed=seed, advance=step.advance)
+                tuned = tune(head, alike, n_items, budget, seed=seed, advance=step.advance)
             recipe, said = tuned or (None, f"no window to judge recipes for {head.name} by: none was searched for")
             notes.append(said)
         with stages.stage(f"choose the fusion of {head.name}"):
-            chosen.append(choose(head, learnt.windows, learnt.names, n_items, seed=seed, tuned=recipe, grown=grown))
+            chosen.append(choose(head, alike, learnt.names, n_items, seed=seed, tuned=recipe, grown=grown))
     notes += [f"serving config {one.head.name} orders by {one.why}" for one in chosen]
     newcomers, said = _newcomers(builder, learnt, grown)
     chosen += newcomers
     notes.append(said)
+    chosen, strengths, told = _heed(builder, learnt, chosen)
+    notes += told
     table, weights = _weigh(builder, learnt, chosen)
     unpaid = frozenset(worth.source for worth in table if not worth.pays)
     at = int(builder.dataset.interactions.times.max())
     notes += _left_out(unpaid)
-    found = Selected(builder, tuple(chosen), table, weights, learnt.without(unpaid), at, tuple(notes))
+    remaining = learnt.without(unpaid)
+    found = Selected(builder, tuple(chosen), table, weights, remaining, at, tuple(notes), strengths=strengths)
     return found, learnt.names
+
+
+def _heed(builder: Builder, learnt: Learnt, chosen: list[Chosen]) -> tuple[list[Chosen], dict[str, float], list[str]]:
+    """What was chosen, with rows weighted by what was shown where that is better; how much by head, and sentences."""
+    if builder.shown is None:
+        return chosen, {}, []
+    seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
+    grown: dict[float, Grown] = {}
+    found = []
+    with builder.stages.stage("judge what feedback teaches") as step:
+        for one in chosen:
+            found.append(heeded(one, learnt, n_items, seed=seed, grown=grown))
+            step.advance()
+    strengths = {one.chosen.head.name: one.strength for one in found}
+    whole = [replace(one.chosen, why=f"{one.chosen.why}; {one.said}") for one in found]
+    return whole, strengths, [f"{one.chosen.head.name}: {one.said}" for one in found]
 
 
 def _newcomers(builder: Builder, learnt: Learnt, grown: Grown) -> tuple[list[Chosen], str]:
@@ -156,7 +187,7 @@ def _newcomers(builder: Builder, learnt: Learnt, grown: Grown) -> tuple[list[Cho
         return [], f"newcomers are ordered like everyone: {n_judged} came in the judged windows, {LEAST_NEWCOMERS} tell"
     seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
     with builder.stages.stage("choose the fusion of newcomers"):
-        one = choose(NEWCOMERS, learnt.windows, learnt.names, n_items, seed=seed, grown=grown)
+        one = choose(NEWCOMERS, learnt.heeding(0.0), learnt.names, n_items, seed=seed, grown=grown)
     if one.n_users < LEAST_NEWCOMERS:
         return [], f"newcomers are ordered like everyone: only {one.n_users} can be judged, {LEAST_NEWCOMERS} tell"
     return [one], f"newcomers are ordered by {one.why}"
@@ -189,7 +220,10 @@ def _weigh(
 
 
 def _selection(found: Selected, shop: Shop, names: tuple[str, ...]) -> Selection:
-    verdicts = {one.head.name: Verdict(one.contender, one.why, _ndcg(one)) for one in found.chosen}
+    verdicts = {
+        one.head.name: Verdict(one.contender, one.why, _ndcg(one), found.strengths.get(one.head.name, 0.0))
+        for one in found.chosen
+    }
     return Selection(shop, found.builder.fitting, verdicts, found.worths, found.policies, names)
 
 

@@ -89,7 +89,7 @@ def _read_part(path: Path, name: str, renames: Mapping[str, str]) -> pl.DataFram
         *(pl.col(own) for own in attributes if own != MALFORMED),
         *([pl.col(MALFORMED)] if MALFORMED in table.columns else []),
     ]
-    return _with_text_ids(table.select(columns), from_text=not path.name.endswith(".parquet"))
+    return with_text_ids(table.select(columns), from_text=not path.name.endswith(".parquet"))
 
 
 def _require(
@@ -106,7 +106,7 @@ def _require(
         )
 
 
-def _with_text_ids(table: pl.DataFrame, *, from_text: bool) -> pl.DataFrame:
+def with_text_ids(table: pl.DataFrame, *, from_text: bool) -> pl.DataFrame:
     """Ids as text. A text file's column that is all numbers, some of them ``12.0``, is a column of whole numbers:
 
     that is how integers with gaps are commonly written to CSV.

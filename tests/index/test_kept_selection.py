@@ -26,7 +26,7 @@ SELECTION = Selection(
     shop=SHOP,
     fitting=FitSettings(ease=EaseSettings(regularisation=10.0), similarity=Similarity.JACCARD, others_weigh=0.3),
     verdicts={
-        "home": Verdict(Contender(Fusion(STACKED, WEIGHED), SMALL), "it is best", 0.4),
+        "home": Verdict(Contender(Fusion(STACKED, WEIGHED), SMALL), "it is best", 0.4, 4.0),
         "discover": Verdict(Contender(Fusion(SOURCE, source="ease"), None), "it is best", 0.05),
     },
     worths=(Worth("ease", {"all": 0.1}, 0.25, 1.0, "discover"), Worth("next", {"all": 1e-9}, 1e-8, 2.0)),
