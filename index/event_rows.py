@@ -19,13 +19,15 @@ from recsys.stores.records import LiveEvent
 # As long as the server takes them.
 _LONGEST = {"event_id": 256, "event_type": 64, "currency_code": 8, "session_id": 128, "query": 512, "platform": 32}
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# As the server refuses them: in ids and names, and in words that a person typed.
 _BAD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
+_BAD_WORDS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AHEAD_US = 86_400 * US
 
 
 class Unusable(Exception):
-    """Why a row is no event; ``reason`` is one of cleaning's, or missing_query, text_too_long, bad_platform."""
+    """Why a row is no event; ``reason``: one of cleaning's, or missing_query, text_too_long, bad_text, bad_platform."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -100,6 +102,8 @@ def _text(row: Mapping[str, object], name: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise Unusable("malformed_row") from error
+    if (_BAD_WORDS if name == "query" else _BAD).search(text):
+        raise Unusable("bad_id" if name.endswith("_id") else "bad_text")
     return text
 
 
