@@ -61,7 +61,7 @@ class Catalog(CatalogServiceServicer):
             except InvalidRequest as error:
                 failures[position] = error
         existing = self._existing([change.item_id for change in changes.values()], serving)
-        wished = [self._dated(change, existing, serving) for change in changes.values()]
+        wished = [self._dated(change, serving) for change in changes.values()]
         done = (
             store.upsert(wished, existing=existing, create=request.allow_missing, now_us=wall_time_us())
             if wished
@@ -163,9 +163,10 @@ class Catalog(CatalogServiceServicer):
 
         return of_item
 
-    def _dated(self, change: ItemChange, existing: set[str], serving: Serving | None) -> ItemChange:
-        """A new item that does not say since when it is listed is of now."""
-        known = _is_known(self._items.item(change.item_id), in_snapshot=change.item_id in existing)
+    def _dated(self, change: ItemChange, serving: Serving | None) -> ItemChange:
+        """A new item that does not say since when it is listed is of now; one that comes again is as old as it was."""
+        in_snapshot = serving is not None and serving.snapshot.catalogue.items.number(change.item_id) is not None
+        known = in_snapshot or _is_known(self._items.item(change.item_id), in_snapshot=False)
         if known or change.fields.get("created_at") is not None:
             return change
         now = wall_time() if serving is None else self._clock(serving)

@@ -138,6 +138,20 @@ def test_what_was_deleted_is_gone_and_can_come_again(one: Shop, other: Shop, fai
     assert one.item("1-i07").price == 3.0
 
 
+def test_an_item_that_comes_again_is_the_one_that_the_snapshot_knows_and_no_new_one(one: Shop, other: Shop) -> None:
+    def comes_again(**fields: Any) -> Item:
+        one.catalog.DeleteItems(catalog.DeleteItemsRequest(item_ids=["1-i07"]))
+        assert one.upsert(Item(item_id="1-i07", **fields)) == [Code.OK]
+        return other.item("1-i07")
+
+    before = one.item("1-i07")
+    assert comes_again() == before
+    at = Timestamp(seconds=1_600_000_000)
+    assert comes_again(created_at=at).created_at == at
+    # What was said of it was said of one that is gone.
+    assert comes_again(price=3.0).created_at == before.created_at
+
+
 def test_what_is_sold_out_is_gone_from_the_next_answer_and_an_older_set_time_loses(one: Shop, other: Shop) -> None:
     def set_to(stock: int, seconds: int) -> tuple[bool, bool]:
         request = catalog.SetInventoryRequest(item_id="1-i07", stock=stock, set_time=Timestamp(seconds=seconds))
