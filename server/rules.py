@@ -10,10 +10,10 @@ from typing import Any
 from protos.recommender.v1.attribute_pb2 import AttributeValue
 from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.recommendation_service_pb2 import Explain
+from recsys.attribution import LONGEST_ATTRIBUTION_TOKEN
 from recsys.decay import DAY_S
 from recsys.errors import FilterError, Violation
 from recsys.recent import SEARCH
-from server.attribution import LONGEST_ATTRIBUTION_TOKEN
 from server.clock import wall_time
 
 LONGEST_ID = 128

@@ -20,13 +20,13 @@ from protos.recommender.v1.event_service_pb2 import PurgeEventsRequest, WriteEve
 from protos.recommender.v1.event_service_pb2_grpc import EventServiceStub
 from protos.recommender.v1.user_service_pb2 import DeleteUserRequest
 from protos.recommender.v1.user_service_pb2_grpc import UserServiceStub
+from recsys.attribution import Attributions
 from recsys.errors import InvalidRequest
+from recsys.sealing import keys_of
 from recsys.stores.event_ids import DERIVED
 from recsys.stores.opening import open_state
-from server.attribution import Attributions
 from server.clock import wall_time
 from server.live_events import live_event
-from server.sealing import keys_of
 
 from .stateful import Shop, Shops, bought, viewed
 from .tiny_shop import LAST_EVENT_AT
