@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -16,16 +16,21 @@ from recsys.recent import SEARCH
 from recsys.stores.event_ids import derived_event_id, event_type_spelled
 from recsys.stores.records import LiveEvent
 
+TOKEN = "attribution_token"
 # As long as the server takes them.
 _LONGEST = {"event_id": 256, "event_type": 64, "currency_code": 8, "session_id": 128, "query": 512, "platform": 32}
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# As the server refuses them: in ids and names, and in words that a person typed.
 _BAD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
+_BAD_WORDS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AHEAD_US = 86_400 * US
 
 
 class Unusable(Exception):
-    """Why a row is no event; ``reason`` is one of cleaning's, or missing_query, text_too_long, bad_platform."""
+    """Why a row is no event; ``reason`` is one of cleaning's, or missing_query, text_too_long, bad_text, bad_platform,
+    bad_attribution_token.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,11 +48,19 @@ def parsed_row(raw: bytes) -> dict[str, object]:
     return row
 
 
-def event_of(row: Mapping[str, object], *, now_us: int, else_us: int | None = None) -> LiveEvent:
+def event_of(
+    row: Mapping[str, object],
+    *,
+    now_us: int,
+    else_us: int | None = None,
+    request_id_of: Callable[[str], str | None] | None = None,
+) -> LiveEvent:
     """The event of ``row``, with an id. Unusable when it breaks a rule.
 
-    Columns are those of an events table and visitor_id, currency_code, request_id; others are left aside.
-    now_us: what is more than a day ahead of it is a slip · else_us: when it was where the row does not say.
+    Columns are those of an events table and visitor_id, currency_code, request_id, attribution_token; others are left
+    aside. now_us: what is more than a day ahead of it is a slip · else_us: when it was where the row does not say ·
+    request_id_of: the answer that an attribution token stands for, None for one that was never given out; without it
+    tokens are left aside too.
     """
     event_type = event_type_spelled(_text(row, "event_type"))
     user_id, visitor_id, item_id = (_id(row, name) for name in ("user_id", "visitor_id", "item_id"))
@@ -77,9 +90,19 @@ def event_of(row: Mapping[str, object], *, now_us: int, else_us: int | None = No
         query=query,
         platform=platform,
         value=_number(row.get("value")),
-        request_id=_text(row, "request_id"),
+        request_id=_request_id(row, request_id_of),
     )
     return event if event.event_id else replace(event, event_id=derived_event_id(event))
+
+
+def _request_id(row: Mapping[str, object], request_id_of: Callable[[str], str | None] | None) -> str:
+    token = "" if request_id_of is None else _spelled(row.get(TOKEN))
+    if request_id_of is None or not token:
+        return _text(row, "request_id")
+    request_id = request_id_of(token)
+    if request_id is None:
+        raise Unusable("bad_attribution_token")
+    return request_id
 
 
 def _spelled(value: object) -> str:
@@ -100,6 +123,8 @@ def _text(row: Mapping[str, object], name: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise Unusable("malformed_row") from error
+    if (_BAD_WORDS if name == "query" else _BAD).search(text):
+        raise Unusable("bad_id" if name.endswith("_id") else "bad_text")
     return text
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +42,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "table (and visitor_id) on standard input",
     )
     add_state(parser, "where to keep them", required=True)
+    parser.add_argument(
+        "--token-key",
+        metavar="@FILE",
+        help="the servers' key of attribution tokens (or RECSYS_TOKEN_KEY): events bring them in the column "
+        "attribution_token, and one that no server gave out is rejected; without it they are left aside",
+    )
     parser.add_argument("--rejects", metavar="FILE", type=Path, help="write rows that are no events here, with reasons")
     parser.add_argument("--follow", action="store_true", help="wait for more when a stream is drained, until stopped")
     parser.set_defaults(func=_ingest)
@@ -51,6 +59,7 @@ def _ingest(arguments: argparse.Namespace) -> int:
     from index.ingest import Tally, ingest
     from index.progress import Stages
 
+    request_id_of = _opener(arguments.token_key)
     tally = Tally()
     with Stages() as stages, ExitStack() as open_things:
         # The stream first: a misspelled one must not leave a new state folder behind.
@@ -66,6 +75,7 @@ def _ingest(arguments: argparse.Namespace) -> int:
                     state.events,
                     tally,
                     now_us=lambda: time.time_ns() // 1000,
+                    request_id_of=request_id_of,
                     rejects=rejects,
                     advance=_Telling(stages, step, to_log=arguments.follow),
                 )
@@ -79,6 +89,20 @@ def _ingest(arguments: argparse.Namespace) -> int:
     if tally.n_read and tally.n_rejected == tally.n_read:
         raise InputError(f"none of {tally.n_read:,} rows is an event")
     return 0
+
+
+def _opener(token_key: str | None) -> Callable[[str], str | None] | None:
+    """What tells the answer of an attribution token; None without a key. InputError where it is none."""
+    if token_key is not None and not token_key.startswith("@"):
+        raise InputError("--token-key must be @FILE: process lists show what stands on a command line")
+    token_key = os.environ.get("RECSYS_TOKEN_KEY") if token_key is None else token_key
+    if token_key is None:
+        return None
+    from recsys.attribution import Attributions
+    from recsys.sealing import keys_of
+    from recsys.snapshot.signature import key_text
+
+    return Attributions(keys_of(key_text(token_key)), lambda: int(time.time())).request_id_of
 
 
 class _Telling:

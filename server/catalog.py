@@ -26,12 +26,14 @@ from recsys.stores.records import Inventory, ItemChange, LiveItem
 from server.calls import Call, rpc
 from server.clock import Clock, wall_time, wall_time_us
 from server.conversion import items_of
-from server.item_changes import ATTRIBUTES, item_change
+from server.item_changes import ATTRIBUTES, ITEM, item_change
 from server.live import Live, Serving
 from server.live_items import LiveItems
 from server.state import LiveState
 from server.statuses import status_of
 from server.validation import broken_rules, check
+
+_ITEM_ID = ITEM["item_id"]
 
 
 class Catalog(CatalogServiceServicer):
@@ -59,7 +61,7 @@ class Catalog(CatalogServiceServicer):
             except InvalidRequest as error:
                 failures[position] = error
         existing = self._existing([change.item_id for change in changes.values()], serving)
-        wished = [self._dated(change, existing, serving) for change in changes.values()]
+        wished = [self._dated(change, serving) for change in changes.values()]
         done = (
             store.upsert(wished, existing=existing, create=request.allow_missing, now_us=wall_time_us())
             if wished
@@ -123,8 +125,14 @@ class Catalog(CatalogServiceServicer):
         call.note(n_items=len(request.item_ids))
         check(request)
         store, ids = self._state.store().items, list(request.item_ids)
-        done = store.delete(ids, existing=self._existing(ids, self._serving())) if ids else []
-        failures = {place: NotFound("item", ids[place]) for place, is_done in enumerate(done) if not is_done}
+        broken = {place: list(_ITEM_ID(f"item_ids[{place}]", item_id)) for place, item_id in enumerate(ids)}
+        failures: dict[int, RecsysError] = {place: InvalidRequest(rules) for place, rules in broken.items() if rules}
+        fit = {place: item_id for place, item_id in enumerate(ids) if place not in failures}
+        wished = list(fit.values())
+        done = store.delete(wished, existing=self._existing(wished, self._serving())) if wished else []
+        for (place, item_id), is_done in zip(fit.items(), done, strict=True):
+            if not is_done:
+                failures[place] = NotFound("item", item_id)
         call.note(n_failed=len(failures))
         return DeleteItemsResponse(statuses=_statuses(len(ids), failures, call))
 
@@ -155,9 +163,10 @@ class Catalog(CatalogServiceServicer):
 
         return of_item
 
-    def _dated(self, change: ItemChange, existing: set[str], serving: Serving | None) -> ItemChange:
-        """A new item that does not say since when it is listed is of now."""
-        known = _is_known(self._items.item(change.item_id), in_snapshot=change.item_id in existing)
+    def _dated(self, change: ItemChange, serving: Serving | None) -> ItemChange:
+        """A new item that does not say since when it is listed is of now; one that comes again is as old as it was."""
+        in_snapshot = serving is not None and serving.snapshot.catalogue.items.number(change.item_id) is not None
+        known = in_snapshot or _is_known(self._items.item(change.item_id), in_snapshot=False)
         if known or change.fields.get("created_at") is not None:
             return change
         now = wall_time() if serving is None else self._clock(serving)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recsys.errors import InputError
+from recsys.sealing import keys_of, new_key
 from recsys.snapshot.signature import key_text, verify_key
 from server import token_command
-from server.sealing import keys_of, new_key
 from server.settings import Settings, parse_process
 from server.supervisor import Supervisor, reserved
 from server.tls import read_identity

@@ -11,10 +11,10 @@ from protos.recommender.v1.event_service_pb2 import (
     WriteEventsResponse,
 )
 from protos.recommender.v1.event_service_pb2_grpc import EventServiceServicer
+from recsys.attribution import Attributions
 from recsys.errors import InvalidRequest, SnapshotError, Unavailable
 from recsys.stores.protocols import State
 from recsys.stores.records import LiveEvent
-from server.attribution import LONGEST_ATTRIBUTION_TOKEN, Attributions
 from server.calls import Call, rpc
 from server.clock import Clock, microseconds, wall_time_us
 from server.live import Live, Serving
@@ -46,7 +46,7 @@ class Events(EventServiceServicer):
         for position, event in enumerate(request.events):
             try:
                 name = f"events[{position}]"
-                events.append(live_event(name, event, now_us=now_us, request_id_of=self._request_id))
+                events.append(live_event(name, event, now_us=now_us, request_id_of=self._attributions.request_id_of))
                 response.statuses.append(Status())
             except InvalidRequest as error:
                 response.statuses.append(status_of(error, call.request_id))
@@ -79,12 +79,6 @@ class Events(EventServiceServicer):
             return self._live.get()
         except (SnapshotError, Unavailable):
             return None
-
-    def _request_id(self, token: str) -> str | None:
-        if len(token) > LONGEST_ATTRIBUTION_TOKEN:
-            return None
-        attribution = self._attributions.opened(token)
-        return None if attribution is None else attribution.request_id
 
     def _unjoined(self, events: list[LiveEvent], state: State, serving: Serving | None) -> int:
         """How many of ``events`` are of items that neither the snapshot nor the store has."""

@@ -38,8 +38,12 @@ class _Laid:
         """The same with ``items`` as they are now."""
         changed = [item for item_id, item in items.items() if self.items.get(item_id) is not item]
         is_stock = all(is_restocked(self.items.get(item.item_id), item) for item in changed)
-        known = self.overlay.changes
-        if known is not None and is_stock and stamp[1] == self.stamp[1] and len(items) == len(self.items):
+        known, ids = self.overlay.changes, self.basis.snapshot.catalogue.items
+        # What the snapshot has and the changes have not was no news until now.
+        is_laid = known is not None and all(
+            item.item_id in known.places or ids.number(item.item_id) is None for item in changed
+        )
+        if is_laid and is_stock and stamp[1] == self.stamp[1] and len(items) == len(self.items):
             overlay = self.basis.restocked(self.overlay, changed)
         else:
             overlay = self.basis.over(list(items.values()), vectors, self.overlay.snapshot)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from protos.recommender.v1.recommendation_service_pb2 import Explain, RecommendRequest
 from recsys.errors import InvalidRequest, Violation
+from recsys.sealing import Keys, Seal
 from server.conversion import DEFAULT_SERVING_CONFIG
 from server.number_sets import packed, unpacked
-from server.sealing import Keys, Seal
 
 PURPOSE = "page token 1"
 LIFETIME_S = 30 * 60

@@ -8,13 +8,13 @@ from time import monotonic
 
 from protos.recommender.v1.recommendation_service_pb2 import RecommendRequest, RecommendResponse
 from recsys.ask import Resolved, resolve
+from recsys.attribution import Attributions
 from recsys.errors import InvalidRequest, RecsysError, Unavailable, Violation
 from recsys.filters.grammar import parse
 from recsys.model import Snapshot
 from recsys.pipeline import said_of_filling
 from recsys.query import Query, Recommendation
 from recsys.stores.records import Person
-from server.attribution import Attributions
 from server.conversion import Asked, Shape, alone, as_recommend, ask_of, normalised, response_of, shape_of
 from server.live import Serving, Servings
 from server.page_tokens import LONGEST_PAGE_TOKEN, PageTokens, continued, refused

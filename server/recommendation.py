@@ -16,10 +16,11 @@ from protos.recommender.v1.recommendation_service_pb2 import (
     SimilarItemsRequest,
 )
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceServicer
+from recsys.attribution import Attributions
 from recsys.errors import InvalidRequest, RecsysError
 from recsys.model import Snapshot
 from recsys.query import Recommendation
-from server.attribution import Attributions
+from recsys.sealing import Keys, keys_of, new_key
 from server.calls import Call, rpc
 from server.clock import Clock, wall_time
 from server.conversion import DEFAULT_SERVING_CONFIG, Asked
@@ -30,7 +31,6 @@ from server.live_items import LiveItems
 from server.page_tokens import PageTokens, refused
 from server.questions import Page, Question, loaded
 from server.rules import LONGEST_QUERY
-from server.sealing import Keys, keys_of, new_key
 from server.slates import SlateLog, slate_of
 from server.state import LiveState
 from server.statuses import DeadlinePassed, status_of

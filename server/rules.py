@@ -10,10 +10,10 @@ from typing import Any
 from protos.recommender.v1.attribute_pb2 import AttributeValue
 from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.recommendation_service_pb2 import Explain
+from recsys.attribution import LONGEST_ATTRIBUTION_TOKEN
 from recsys.decay import DAY_S
 from recsys.errors import FilterError, Violation
 from recsys.recent import SEARCH
-from server.attribution import LONGEST_ATTRIBUTION_TOKEN
 from server.clock import wall_time
 
 LONGEST_ID = 128
@@ -34,7 +34,10 @@ MOST_TEXTS = 100
 EARLIEST_AT, LATEST_AT = 0, 4_133_980_799
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# As in a rebuild: control characters, line separators, and the mark decoding leaves where bytes were no text.
+_NOT_IN_IDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
+# What people type or paste has tabs and ends of lines in it.
+_NOT_IN_WORDS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 Rule = Callable[[str, Any], Iterator[Violation]]
 Fits = Callable[[str], object]
@@ -64,13 +67,24 @@ def text(longest: int, *, required: bool = False) -> Rule:
 
 
 def id_text(longest: int, *, required: bool = False) -> Rule:
-    """Of an id that is kept."""
+    """Of an id, or another name, that is kept."""
+    return _kept(longest, _NOT_IN_IDS, "control characters, line separators or U+FFFD", required=required)
+
+
+def words(longest: int) -> Rule:
+    """Of a text by a person that is kept."""
+    return _kept(longest, _NOT_IN_WORDS, "control characters other than tabs and ends of lines", required=False)
+
+
+def _kept(longest: int, unfit: re.Pattern[str], named: str, *, required: bool) -> Rule:
     plain = text(longest, required=required)
 
     def rule(field: str, value: str) -> Iterator[Violation]:
         yield from plain(field, value)
-        if _CONTROL.search(value):
-            yield Violation(field, f"{field} must not hold control characters")
+        if unfit.search(value):
+            yield Violation(field, f"{field} must not hold {named}")
+        elif value and not value.strip():
+            yield Violation(field, f"{field} must not be blank")
 
     return rule
 
@@ -172,9 +186,21 @@ EVENT: Mapping[str, Rule] = {
     "attribution_token": text(LONGEST_ATTRIBUTION_TOKEN),
     "value": finite,
 }
-# What is kept goes into the tables of the next rebuild, whose ids hold no control characters.
-_WRITTEN = {"event_id": LONGEST_EVENT_ID, "user_id": LONGEST_ID, "visitor_id": LONGEST_ID, "item_id": LONGEST_ID}
-WRITTEN_EVENT: Mapping[str, Rule] = {**EVENT, **{name: id_text(longest) for name, longest in _WRITTEN.items()}}
+# What is kept goes into the tables of the next rebuild, which takes no blank and no garbled ids.
+_WRITTEN = {
+    "event_id": LONGEST_EVENT_ID,
+    "user_id": LONGEST_ID,
+    "visitor_id": LONGEST_ID,
+    "item_id": LONGEST_ID,
+    "currency_code": LONGEST_CURRENCY_CODE,
+    "session_id": LONGEST_ID,
+}
+WRITTEN_EVENT: Mapping[str, Rule] = {
+    **EVENT,
+    **{name: id_text(longest) for name, longest in _WRITTEN.items()},
+    "event_type": id_text(LONGEST_EVENT_TYPE, required=True),
+    "query": words(LONGEST_QUERY),
+}
 
 
 def recent_events(field: str, values: Any) -> Iterator[Violation]:

@@ -145,7 +145,8 @@ RULES: Mapping[type[Message], Mapping[str, Rule]] = {
         "price": amount,
         "set_time": not_far_ahead,
     },
-    DeleteItemsRequest: {"item_ids": ids(LARGEST_WRITE)},
+    # Ids are checked one by one: each gets its own status.
+    DeleteItemsRequest: {"item_ids": entries(LARGEST_WRITE)},
     GetProfileRequest: {"user_id": id_text(LONGEST_ID, required=True)},
     LinkIdentitiesRequest: _IDENTITIES,
     UnlinkIdentitiesRequest: _IDENTITIES,

@@ -22,10 +22,12 @@ from protos.recommender.v1 import event_service_pb2_grpc as event_grpc
 from protos.recommender.v1 import recommendation_service_pb2_grpc as recommendation_grpc
 from protos.recommender.v1 import snapshot_service_pb2_grpc as snapshot_grpc
 from protos.recommender.v1 import user_service_pb2_grpc as user_grpc
+from recsys.attribution import Attributions
 from recsys.compiled.cache import ForestCache
 from recsys.compiled.toolchain import toolchain, why_not
 from recsys.ending import Ending
 from recsys.errors import InputError, NoSnapshot, SnapshotError, StateUnavailable, Unavailable
+from recsys.sealing import keys_of, new_key
 from recsys.snapshot.signature import key_text, verify_key
 from recsys.snapshot.store import SnapshotStore
 from recsys.stores.opening import open_state
@@ -33,7 +35,6 @@ from server.acceleration import Acceleration
 from server.access import Access
 from server.activation import Activation
 from server.admission import Admission, CallPool
-from server.attribution import Attributions
 from server.catalog import Catalog
 from server.children import settings_from_parent, when_parent_ends
 from server.clock import CLOCKS, wall_time
@@ -46,7 +47,6 @@ from server.live_items import LiveItems
 from server.log import configure
 from server.recommendation import Recommendations
 from server.reread import Reread
-from server.sealing import keys_of, new_key
 from server.settings import Settings
 from server.slates import SlateLog
 from server.snapshots import Snapshots

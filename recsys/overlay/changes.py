@@ -15,7 +15,7 @@ from recsys.stores.records import LiveItem
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """c items, known ones in the snapshot's order, then new ones in the order in which they were created.
+    """c items, known ones of which there is news in the snapshot's order, then new ones in that of their creation.
 
     numbers (c,) int32 ascending, from n_items on for new ones · rows (c,): what each is now · prices, in_stock,
     created_at (c,) as in ``Catalogue`` · gone int32: numbers that were deleted.
@@ -45,7 +45,8 @@ class Changes:
 
     @classmethod
     def of(cls, snapshot: Snapshot, items: Sequence[LiveItem], kept: dict[str, Row]) -> Changes:
-        """``items`` over ``snapshot``. Those that it lacks and that were never created are nothing yet.
+        """``items`` over ``snapshot``. Those that it lacks and that were never created are nothing yet, and those of
+        which it says the same, since a rebuild has taken the changes in, nothing any more.
 
         kept: rows by id, of what was worked out for the snapshot before; used where the item is the very same, and
         filled.
@@ -53,7 +54,7 @@ class Changes:
         fresh = [item for item in items if item.item_id not in kept or kept[item.item_id].item is not item]
         kept |= {row.item.item_id: row for row in rows_of(snapshot, fresh)}
         all_rows = [kept[item.item_id] for item in items]
-        known = sorted((row for row in all_rows if row.number >= 0), key=lambda row: row.number)
+        known = sorted((row for row in all_rows if row.number >= 0 and row.is_news), key=lambda row: row.number)
         new = sorted(
             (row for row in all_rows if row.number < 0 and row.item.created_us),
             key=lambda row: (row.item.created_us, row.item.item_id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,13 +17,15 @@ from recsys.stores.records import ItemValue, LiveItem, text_digest
 TEXT_COLUMNS = ("title", "description", "category", "brand")
 ATTRIBUTE = "attributes."
 _INVENTORY = frozenset({"price", "stock", "in_stock"})
+# No field of an item has the name.
+_GONE = "#gone"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One item. number: the snapshot's, -1 where it has none · attributes: by name, as text, none of them empty ·
     lists: of those that are lists, what they hold · text: what is embedded, "" when nothing is known, with its digest ·
-    has_new_text: it is not the snapshot's.
+    has_new_text: it is not the snapshot's · is_news: the snapshot does not say the same of the item.
     """
 
     item: LiveItem
@@ -39,6 +41,7 @@ class Row:
     text: str
     digest: str
     has_new_text: bool
+    is_news: bool
 
 
 def rows_of(snapshot: Snapshot, items: Sequence[LiveItem]) -> list[Row]:
@@ -54,6 +57,7 @@ def rows_of(snapshot: Snapshot, items: Sequence[LiveItem]) -> list[Row]:
         "price": catalogue.prices[known].tolist(),
         "in_stock": catalogue.in_stock[known].tolist(),
         "created_at": catalogue.created_at[known].tolist(),
+        _GONE: np.isin(known, catalogue.gone).tolist(),
         **{f"{ATTRIBUTE}{name}": list(values) for name, values in own.items()},
     }
     names = text_columns(snapshot)
@@ -88,7 +92,7 @@ def _row(item: LiveItem, number: int, before: Mapping[str, object], text_names: 
     is_same = number >= 0 and all(
         name in before and spelled(fields[name]) == spelled(before[name]) for name in fields.keys() & read
     )
-    return Row(
+    row = Row(
         item=item,
         number=number,
         title=title or item.item_id,
@@ -102,13 +106,30 @@ def _row(item: LiveItem, number: int, before: Mapping[str, object], text_names: 
         text=said,
         digest=text_digest(said),
         has_new_text=not is_same,
+        is_news=True,
+    )
+    return replace(row, is_news=False) if number >= 0 and _says(before, row) else row
+
+
+def _says(before: Mapping[str, object], row: Row) -> bool:
+    """Whether the snapshot says of an item what ``row`` does. One that is gone has nothing more to be said of."""
+    if row.item.is_deleted or before[_GONE]:
+        return row.item.is_deleted and bool(before[_GONE])
+    listed = {name: spelled(before[f"{ATTRIBUTE}{name}"]) for name in row.attributes if f"{ATTRIBUTE}{name}" in before}
+    n_listed = sum(name.startswith(ATTRIBUTE) and bool(spelled(value)) for name, value in before.items())
+    return (
+        not row.has_new_text
+        and (row.title, row.category, row.brand) == (before["title"], before["category"], before["brand"])
+        and np.array_equal(np.float32(row.price), np.float32(_price(before["price"])), equal_nan=True)
+        and (row.in_stock, row.created_at) == (before["in_stock"], before["created_at"])
+        and row.attributes == listed
+        and len(row.attributes) == n_listed
     )
 
 
 def price_of(item: LiveItem, listed: object) -> float:
     """What the item costs now, NaN unknown; ``listed``: in the snapshot, None in none."""
-    price = _number(item.fields.get("price", listed))
-    return float("nan") if price is None else price
+    return _price(item.fields.get("price", listed))
 
 
 def is_restocked(before: LiveItem | None, now: LiveItem) -> bool:
@@ -127,6 +148,11 @@ def text_columns(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _without_inventory(item: LiveItem) -> dict[str, ItemValue | None]:
     return {name: value for name, value in item.fields.items() if name not in _INVENTORY}
+
+
+def _price(value: object) -> float:
+    price = _number(value)
+    return float("nan") if price is None else price
 
 
 def _number(value: object) -> float | None:

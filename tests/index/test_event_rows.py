@@ -79,6 +79,13 @@ def test_times_are_epoch_seconds_or_iso_and_utc_where_they_do_not_say(written: A
         ({"quantity": -0.5}, "negative_quantity"),
         ({"query": "q" * 513}, "text_too_long"),
         ({"platform": "my app"}, "bad_platform"),
+        ({"event_type": "view\n"}, "bad_text"),
+        ({"event_type": " "}, "missing_event_type"),
+        ({"session_id": "a\x7f"}, "bad_id"),
+        ({"event_id": "a\u2028b"}, "bad_id"),
+        ({"query": "green\x00tea"}, "bad_text"),
+        ({"currency_code": "E\tR"}, "bad_text"),
+        ({"event_type": "search", "query": " "}, "missing_query"),
     ],
 )
 def test_a_row_that_breaks_a_rule_says_which(cells: dict[str, Any], why: str) -> None:

@@ -14,6 +14,7 @@ from index.dataset import load
 from index.state_tables import StateTables
 from recsys.ask import Ask
 from recsys.model import Snapshot
+from recsys.overlay.overlay import Basis
 from recsys.snapshot.store import SnapshotStore
 from recsys.stores.event_ids import derived_event_id
 from recsys.stores.opening import open_state
@@ -54,7 +55,7 @@ def test_the_snapshot_has_what_the_state_has_and_lacks_whom_it_forgot(
     rebuild: Run, index_command: Run, data: Path, state: State, store: SnapshotStore, tmp_path: Path
 ) -> None:
     state.users.erase("user-003", now_us=(LAST_DAY + 1) * US)
-    state.items.upsert([ItemChange("item-new", {"price": 3.0})], existing=(), create=True, now_us=LAST_DAY * US)
+    state.items.upsert([ItemChange("item-new", {"price": 3.3})], existing=(), create=True, now_us=LAST_DAY * US)
     state.items.delete(["item-05"], existing={"item-05"})
     news = [bought(f"user-{n:03d}", "item-new", LAST_DAY + n) for n in range(4, 14)]
     state.events.append([*news, bought("newcomer", "item-07", LAST_DAY)])
@@ -80,6 +81,9 @@ def test_the_snapshot_has_what_the_state_has_and_lacks_whom_it_forgot(
     assert "item-new" in shown
     assert "item-05" not in shown
     assert snapshot.catalogue.items.number("item-05") is not None
+
+    # Of what the snapshot has taken in, nothing is laid over it.
+    assert Basis(snapshot).over(state.items.changed_since(0)[0], {}).snapshot is snapshot
 
     absent = index_command("verify", "--snapshots", tmp_path / "snapshots", "--absent", "user-003")
     assert absent.code == 0, absent.out

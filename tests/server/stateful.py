@@ -1,10 +1,12 @@
-"""Two workers on one state store, in this process, for tests."""
+"""Two workers on one state store, for tests: in this process, or wherever two channels lead to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import grpc
 
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -21,31 +23,40 @@ TOKEN_KEY = "5e" * 32
 WORKERS = 2
 
 
-class Shop:
-    """``writer`` and ``reader`` are channels to two workers; ``state`` is the folder that both keep."""
+class TwoWorkers:
+    """``writer`` and ``reader`` are channels to two workers; no call waits for longer than ``patience_s``."""
 
-    def __init__(self, workers: Workers, settings: Settings) -> None:
-        self.state = Path(settings.state)
-        self.writer, self.reader = (workers.start(settings) for _ in range(WORKERS))
-        self.target = workers.targets[0]
-        self.users = UserServiceStub(self.writer)
-        self.catalog = CatalogServiceStub(self.writer)
-        # What is kept in the background is there once this returned.
-        self.stop = workers.stop
+    def __init__(self, writer: grpc.Channel, reader: grpc.Channel, patience_s: float | None = None) -> None:
+        self.writer, self.reader = writer, reader
+        self.users = UserServiceStub(writer)
+        self.catalog = CatalogServiceStub(writer)
+        self._patience_s = patience_s
 
     def write(self, *events: Event) -> WriteEventsResponse:
         """The first worker's acknowledgement."""
-        return EventServiceStub(self.writer).WriteEvents(WriteEventsRequest(events=events))
+        return EventServiceStub(self.writer).WriteEvents(WriteEventsRequest(events=events), timeout=self._patience_s)
 
     def recommend(self, **fields: Any) -> pb.RecommendResponse:
         """The other worker's answer."""
         fields = {"page_size": 200, "explain": pb.EXPLAIN_SUMMARY, **fields}
-        return RecommendationServiceStub(self.reader).Recommend(pb.RecommendRequest(**fields))
+        request = pb.RecommendRequest(**fields)
+        return RecommendationServiceStub(self.reader).Recommend(request, timeout=self._patience_s)
 
     def took(self, **who: Any) -> set[str]:
         """Items that the other worker's answer takes for the asker's own."""
         answer = self.recommend(serving_config="buy-again", **who)
         return {result.item_id for result in answer.results}
+
+
+class Shop(TwoWorkers):
+    """Two workers in this process; ``state`` is the folder that both keep."""
+
+    def __init__(self, workers: Workers, settings: Settings) -> None:
+        super().__init__(*(workers.start(settings) for _ in range(WORKERS)))
+        self.state = Path(settings.state)
+        self.target = workers.targets[0]
+        # What is kept in the background is there once this returned.
+        self.stop = workers.stop
 
 
 Shops = Callable[..., Shop]

@@ -10,9 +10,9 @@ import grpc
 
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from server.attribution import LONGEST_ATTRIBUTION_TOKEN, Attribution, Attributions
+from recsys.attribution import LONGEST_ATTRIBUTION_TOKEN, Attribution, Attributions
+from recsys.sealing import keys_of
 from server.page_tokens import PageTokens
-from server.sealing import keys_of
 
 KEY = "5eed" * 16
 VERSION = "20261124T183237Z-149f3bdbb567"

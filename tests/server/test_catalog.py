@@ -12,6 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest
+from google.rpc.status_pb2 import Status
 
 from protos.recommender.v1 import catalog_service_pb2 as catalog
 from protos.recommender.v1 import recommendation_service_pb2 as pb
@@ -97,6 +98,20 @@ def test_what_was_deleted_is_gone_and_can_come_again(one: Shop, other: Shop, fai
     assert one.item("1-i07").price == 3.0
 
 
+def test_an_item_that_comes_again_is_the_one_that_the_snapshot_knows_and_no_new_one(one: Shop, other: Shop) -> None:
+    def comes_again(**fields: Any) -> Item:
+        one.catalog.DeleteItems(catalog.DeleteItemsRequest(item_ids=["1-i07"]))
+        assert one.upsert(Item(item_id="1-i07", **fields)) == [Code.OK]
+        return other.item("1-i07")
+
+    before = one.item("1-i07")
+    assert comes_again() == before
+    at = Timestamp(seconds=1_600_000_000)
+    assert comes_again(created_at=at).created_at == at
+    # What was said of it was said of one that is gone.
+    assert comes_again(price=3.0).created_at == before.created_at
+
+
 def test_what_is_sold_out_is_gone_from_the_next_answer_and_an_older_set_time_loses(one: Shop, other: Shop) -> None:
     def set_to(stock: int, seconds: int) -> tuple[bool, bool]:
         request = catalog.SetInventoryRequest(item_id="1-i07", stock=stock, set_time=Timestamp(seconds=seconds))
@@ -147,6 +162,13 @@ def test_a_mask_changes_what_it_names_and_clears_what_is_not_given(one: Shop, ot
     assert (now.title, now.category, now.HasField("price")) == ("Whole", "", False)
 
 
+def _fields(status: Status) -> list[str]:
+    """What a status says is wrong."""
+    details = BadRequest()
+    assert any(detail.Unpack(details) for detail in status.details)
+    return [violation.field for violation in details.field_violations]
+
+
 def test_every_item_has_a_status_with_all_that_is_wrong(one: Shop) -> None:
     request = catalog.UpsertItemsRequest(
         items=[
@@ -163,15 +185,25 @@ def test_every_item_has_a_status_with_all_that_is_wrong(one: Shop) -> None:
         Code.NOT_FOUND,
         Code.INVALID_ARGUMENT,
     ]
-    fields = []
-    for status in (statuses[1], statuses[3]):
-        details = BadRequest()
-        assert any(detail.Unpack(details) for detail in status.details)
-        fields.append([violation.field for violation in details.field_violations])
-    assert fields == [
+    assert [_fields(status) for status in (statuses[1], statuses[3])] == [
         ["items[1].item_id", "items[1].price", "items[1].stock", "items[1].attributes", "items[1].attributes.y"],
         ["items[3].description"],
     ]
+
+
+def test_an_id_that_breaks_a_rule_keeps_no_other_item_in(one: Shop) -> None:
+    named = ["x" * 129, "1-i07", "", "nobody's", "1-i08\n", "1-i08"]
+    statuses = one.catalog.DeleteItems(catalog.DeleteItemsRequest(item_ids=named)).statuses
+    assert [status.code for status in statuses] == [
+        Code.INVALID_ARGUMENT,
+        Code.OK,
+        Code.INVALID_ARGUMENT,
+        Code.NOT_FOUND,
+        Code.INVALID_ARGUMENT,
+        Code.OK,
+    ]
+    assert [_fields(statuses[place]) for place in (0, 2, 4)] == [["item_ids[0]"], ["item_ids[2]"], ["item_ids[4]"]]
+    assert not {"1-i07", "1-i08"} & set(one.shown(include_out_of_stock=True))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +221,7 @@ def test_every_item_has_a_status_with_all_that_is_wrong(one: Shop) -> None:
             catalog.SetInventoryRequest(stock=-1, price=-1, set_time=Timestamp(seconds=4_000_000_000)),
             ["item_id", "stock", "price", "set_time"],
         ),
-        ("DeleteItems", catalog.DeleteItemsRequest(item_ids=["x" * 129]), ["item_ids[0]"]),
+        ("DeleteItems", catalog.DeleteItemsRequest(item_ids=["x"] * 1001), ["item_ids"]),
         ("GetItem", catalog.GetItemRequest(), ["item_id"]),
     ],
 )

@@ -13,23 +13,26 @@ from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
-from index.event_rows import event_of
+from index.event_rows import Unusable, event_of
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.event_pb2 import Event
 from protos.recommender.v1.event_service_pb2 import PurgeEventsRequest, WriteEventsRequest
 from protos.recommender.v1.event_service_pb2_grpc import EventServiceStub
 from protos.recommender.v1.user_service_pb2 import DeleteUserRequest
 from protos.recommender.v1.user_service_pb2_grpc import UserServiceStub
+from recsys.attribution import Attributions
+from recsys.errors import InvalidRequest
+from recsys.sealing import keys_of
 from recsys.stores.event_ids import DERIVED
 from recsys.stores.opening import open_state
-from server.attribution import Attributions
 from server.clock import wall_time
-from server.sealing import keys_of
+from server.live_events import live_event
 
 from .stateful import Shop, Shops, bought, viewed
 from .tiny_shop import LAST_EVENT_AT
 
 NEW = "somebody new"
+ROW = {"event_type": "purchase", "user_id": "a", "item_id": "1-i57", "timestamp": LAST_EVENT_AT}
 
 
 def violations(status: Status) -> list[tuple[str, str]]:
@@ -127,14 +130,57 @@ def test_an_event_without_a_time_is_of_now_by_the_clock_of_answers(shop: Shops) 
     assert 0 < kept(running)[0].time_us - LAST_EVENT_AT * 1_000_000 < 3_600 * 1_000_000
 
 
-def test_ids_that_no_rebuild_would_take_are_refused(shop: Shops) -> None:
-    answer = shop().write(bought("a\0b", user_id="a"), bought(user_id="a\n"), bought(user_id="a", event_id="\x7f"))
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("item_id", "a\0b", "must not hold control characters, line separators or U+FFFD"),
+        ("user_id", "a\n", "must not hold control characters, line separators or U+FFFD"),
+        ("user_id", " \u3000", "must not be blank"),
+        ("visitor_id", "a\u2028b", "must not hold control characters, line separators or U+FFFD"),
+        ("visitor_id", "  ", "must not be blank"),
+        ("event_id", "\x7f", "must not hold control characters, line separators or U+FFFD"),
+        ("event_id", " ", "must not be blank"),
+        ("event_type", "view\x85", "must not hold control characters, line separators or U+FFFD"),
+        ("event_type", "  ", "must not be blank"),
+        ("session_id", "s\ufffd", "must not hold control characters, line separators or U+FFFD"),
+        ("session_id", " ", "must not be blank"),
+        ("currency_code", "E\tR", "must not hold control characters, line separators or U+FFFD"),
+        ("query", "green\0tea", "must not hold control characters other than tabs and ends of lines"),
+        ("query", "\n", "must not be blank"),
+    ],
+)
+def test_what_no_rebuild_would_take_for_a_name_is_refused_by_its_field(field: str, value: str, why: str) -> None:
+    event = bought(**{"user_id": "a", field: value})
+    with pytest.raises(InvalidRequest) as refused:
+        live_event("events[3]", event, now_us=1, request_id_of=lambda _: None)
 
-    assert [violations(status)[0][0] for status in answer.statuses] == [
-        "events[0].item_id",
-        "events[1].user_id",
-        "events[2].event_id",
+    path = f"events[3].{field}"
+    assert [(one.field, one.description) for one in refused.value.violations] == [(path, f"{path} {why}")]
+    # What a stream brings is held to the same, but that blank cells are empty ones.
+    if value.strip():
+        with pytest.raises(Unusable):
+            event_of({**ROW, field: value}, now_us=LAST_EVENT_AT * 1_000_000)
+
+
+def test_every_name_that_is_refused_is_told_and_keeps_no_other_event_out(shop: Shops) -> None:
+    running = shop()
+    garbled = Event(event_type="\x01", user_id="a\n", item_id="a\0b", event_id="\x7f", session_id="  ", query="\x1b")
+    answer = running.write(garbled, bought(user_id="a"))
+
+    assert [field for field, _ in violations(answer.statuses[0])] == [
+        f"events[0].{field}" for field in ("event_id", "event_type", "user_id", "item_id", "session_id", "query")
     ]
+    assert [event.user_id for event in kept(running)] == ["a"]
+
+
+def test_words_as_people_paste_them_are_kept_as_they_are(shop: Shops) -> None:
+    running = shop()
+    pasted = "green tea,\tloose\r\n茶"
+    answer = running.write(Event(event_type="search", query=pasted, user_id="a"))
+
+    assert counts(answer) == (1, 0, 0)
+    assert kept(running)[0].query == pasted
+    assert event_of({**ROW, "query": pasted}, now_us=LAST_EVENT_AT * 1_000_000).query == pasted
 
 
 def test_an_attribution_token_says_which_answer_it_was_and_a_forged_one_is_refused(shop: Shops) -> None:

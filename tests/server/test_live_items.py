@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
+from recsys.ask import Ask
 from recsys.errors import StateUnavailable
 from recsys.model import Snapshot
 from recsys.snapshot.store import SnapshotStore
 from recsys.stores.opening import open_state
 from recsys.stores.protocols import ItemStore, State
-from recsys.stores.records import ItemChange
+from recsys.stores.records import Inventory, ItemChange
 from server.live import Live, Serving
 from server.live_items import LiveItems
 from server.state import LiveState
 
-from .tiny_shop import publish_searchable
+from .tiny_shop import LAST_EVENT_AT, publish_searchable
 
 NOW_US = 1_500_000_000_000_000
 
@@ -131,6 +132,18 @@ def test_a_new_snapshot_and_the_one_before_it_have_the_same_changes(
     items.forget()
     assert items.reading().before(before.snapshot.version) is None
     assert len(items._laid) == 1
+
+
+def test_what_the_snapshot_says_itself_is_laid_over_it_once_its_stock_changes(items: LiveItems, cut: Cut) -> None:
+    put(cut.state.items, "1-i07", title="Product 7 茶")
+    put(cut.state.items, "x", title="X")
+    before = items.reading().get().snapshot
+    assert bool(before.catalogue.in_stock[7])
+    sold_out = Inventory("1-i07", 2 * NOW_US, stock=0)
+    assert cut.state.items.set_inventory(sold_out, exists=True, now_us=2 * NOW_US)
+    now = items.reading().get().snapshot
+    assert not now.catalogue.in_stock[7]
+    assert "1-i07" not in now.answer(Ask(at=LAST_EVENT_AT + 1, limit=200))
 
 
 def test_a_store_that_was_begun_anew_is_read_from_its_beginning(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from protos.recommender.v1.recommendation_service_pb2 import Explain, RecommendRequest
 from recsys.errors import InvalidRequest
+from recsys.sealing import Seal
 from server.number_sets import packed, unpacked
 from server.page_tokens import (
     LIFETIME_S,
@@ -25,7 +26,6 @@ from server.page_tokens import (
     PageTokens,
     continued,
 )
-from server.sealing import Seal
 
 KEYS = (bytes(range(32)),)
 VERSION = "20261124T183237Z-149f3bdbb567"

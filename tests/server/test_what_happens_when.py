@@ -12,9 +12,9 @@ import pytest
 
 from protos.recommender.v1 import recommendation_service_pb2 as pb
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from recsys.sealing import keys_of, new_key
 from server.clock import wall_time
 from server.page_tokens import LIFETIME_S, PageTokens
-from server.sealing import keys_of, new_key
 
 from .paged import AT, ids
 from .readme_rows import ROWS, Row

@@ -68,6 +68,14 @@ def test_an_item_that_breaks_a_rule(running: Shop, row: Row) -> None:
     assert price == 1
 
 
+def test_an_id_to_delete_that_breaks_a_rule(running: Shop, row: Row) -> None:
+    answer = running.catalog.DeleteItems(DeleteItemsRequest(item_ids=["x" * 129, ITEM]))
+
+    row.is_answered(answer)
+    assert [status.code for status in answer.statuses] == [3, 0]
+    assert ITEM not in shown(running)
+
+
 def test_stock_that_is_older_than_what_is_known(running: Shop, row: Row) -> None:
     later = running.catalog.SetInventory(SetInventoryRequest(item_id=ITEM, stock=0, set_time=Timestamp(seconds=2000)))
     older = running.catalog.SetInventory(SetInventoryRequest(item_id=ITEM, stock=9, set_time=Timestamp(seconds=1000)))

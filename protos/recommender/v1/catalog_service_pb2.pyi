@@ -184,7 +184,7 @@ class DeleteItemsRequest(_message.Message):
     ITEM_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 1000 ids of at most 128 characters each; none is fine."""
+        """At most 1000 ids of 1 to 128 characters each, none of them a control character; none is fine."""
 
     def __init__(
         self,
@@ -208,7 +208,9 @@ class DeleteItemsResponse(_message.Message):
     STATUSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.Status]:
-        """One for each id, in order: OK or NOT_FOUND."""
+        """One for each id, in order: OK, NOT_FOUND, or INVALID_ARGUMENT with a BadRequest that names every broken rule, by a
+        path like `item_ids[3]`.
+        """
 
     def __init__(
         self,

@@ -93,7 +93,8 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteItems(self, request, context):
-        """Takes items out of all answers. UpsertItems with `allow_missing` brings one back.
+        """Takes items out of all answers. UpsertItems with `allow_missing` brings one back. Not atomic: each id has a status of
+        its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

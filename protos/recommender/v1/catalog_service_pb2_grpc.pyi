@@ -50,7 +50,9 @@ class CatalogServiceStub:
     known yet it is held for a day and applied when the item comes.
     """
     DeleteItems: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteItemsRequest, _catalog_service_pb2.DeleteItemsResponse]
-    """Takes items out of all answers. UpsertItems with `allow_missing` brings one back."""
+    """Takes items out of all answers. UpsertItems with `allow_missing` brings one back. Not atomic: each id has a status of
+    its own.
+    """
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -73,7 +75,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     known yet it is held for a day and applied when the item comes.
     """
     DeleteItems: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteItemsRequest, _catalog_service_pb2.DeleteItemsResponse]  # type: ignore[assignment]
-    """Takes items out of all answers. UpsertItems with `allow_missing` brings one back."""
+    """Takes items out of all answers. UpsertItems with `allow_missing` brings one back. Not atomic: each id has a status of
+    its own.
+    """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """Changes what answers know of items, from the next answer of every worker on, without a rebuild. The next rebuild with
@@ -117,6 +121,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.DeleteItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.DeleteItemsResponse, _abc.Awaitable[_catalog_service_pb2.DeleteItemsResponse]]:
-        """Takes items out of all answers. UpsertItems with `allow_missing` brings one back."""
+        """Takes items out of all answers. UpsertItems with `allow_missing` brings one back. Not atomic: each id has a status of
+        its own.
+        """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

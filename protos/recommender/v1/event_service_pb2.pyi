@@ -31,6 +31,8 @@ class WriteEventsRequest(_message.Message):
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """At most 1000; none is fine. Each names a `user_id` or a `visitor_id`, or both: then it is the user's. `event_id`
         makes a retry harmless; without one it is derived from the event's content. Without a timestamp an event is of now.
+        Ids, `event_type` and `currency_code` are not blank and hold no control characters, line separators or U+FFFD, since
+        no rebuild would take them; a `query` is not blank and may hold tabs and ends of lines, no other control characters.
         """
 
     def __init__(

@@ -79,7 +79,9 @@ class Item(_message.Message):
     """How many can be sold; 0 takes the item out of answers. Not negative. Absent when unknown; answers leave it out."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is listed. Absent when unknown; a new item without it is of the moment it came."""
+        """Since when it is listed. Absent when unknown; a new item without it is of the moment it came. One that was deleted and
+        comes again is as old as the snapshot has it.
+        """
 
     @_builtins.property
     def attributes(self) -> _containers.MessageMap[_builtins.str, _attribute_pb2.AttributeValue]:

@@ -15,7 +15,7 @@ from recsys.overlay.overlay import Basis
 from recsys.overlay.rows import is_restocked
 from recsys.stores.records import LiveItem
 
-from .changed_shop import NEW
+from .changed_shop import NEW, changed_things, changes
 from .shop import NOW, Thing, built, live, things
 
 
@@ -78,6 +78,57 @@ def test_what_was_never_created_is_no_item_yet() -> None:
     held = LiveItem("later", {"stock": 3}, 1)
     assert base.over([held], {}).snapshot is base.snapshot
     assert base.over([], {}).snapshot is base.snapshot
+
+
+def test_what_a_rebuild_has_taken_in_costs_nothing_any_more() -> None:
+    rebuilt = built([*changed_things(), *NEW])
+    catalogue = replace(rebuilt.catalogue, gone=frozen([2], np.int32))
+    context = replace(rebuilt.model.context, catalogue=catalogue)
+    base = Basis(replace(rebuilt, model=replace(rebuilt.model, context=context)))
+    taken_in = [*changes(), LiveItem("i02", {}, 9, is_deleted=True), LiveItem("i04", {"price": 5.0, "stock": 3}, 8)]
+    overlay = base.over(taken_in, {})
+    assert overlay.snapshot is base.snapshot
+    assert overlay.changes is None
+
+
+NEWS: list[dict[str, Any]] = [
+    {"title": "Another"},
+    {"category": "Tools"},
+    {"brand": None},
+    {"price": 9.5},
+    {"price": None},
+    {"stock": 0},
+    {"in_stock": False},
+    {"created_at": NOW},
+    {"attributes.colour": "blue"},
+    {"attributes.size": None},
+    {"attributes.watts": 7.0},
+]
+
+
+@pytest.mark.parametrize("fields", NEWS, ids=[str(fields) for fields in NEWS])
+def test_whatever_differs_from_the_snapshot_is_news_of_that_item_alone(fields: dict[str, Any]) -> None:
+    base = Basis(built(things()))
+    same = [live(things()[place], place, is_created=False, created_us=0) for place in (9, 10, 11)]
+    changed = replace(same[1], fields={**same[1].fields, **fields}, version=20)
+    overlay = base.over([same[0], changed, same[2]], {})
+    assert overlay.changes is not None
+    assert [row.item.item_id for row in overlay.changes.rows] == ["i10"]
+    assert base.over([LiveItem("i10", {}, 21, is_deleted=True)], {}).snapshot.catalogue.gone.tolist() == [10]
+
+
+def test_an_item_laid_over_that_says_what_the_snapshot_says_changes_no_byte() -> None:
+    """As in a worker that saw another price before, beside one that was started since."""
+    base = Basis(built(things()))
+    same = [live(things()[place], place, is_created=False, created_us=0) for place in (3, 8, 19)]
+    other = [replace(item, fields={**item.fields, "price": 77.0}) for item in same]
+    now = base.restocked(base.over(other, {}), same)
+    assert now.changes is not None
+    for user_id in ("u00", "u01", "u07", ""):
+        for config in ("home", "discover", "buy-again"):
+            ask = Ask(at=NOW, user_id=user_id, serving_config=config, limit=50)
+            one, two = now.snapshot.recommend(ask).slate, base.snapshot.recommend(ask).slate
+            assert (one.items.tobytes(), one.scores.tobytes()) == (two.items.tobytes(), two.scores.tobytes())
 
 
 def test_numbers_go_by_creation_so_that_later_items_and_changes_move_none() -> None:

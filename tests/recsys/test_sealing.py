@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import InputError
-from server.sealing import Seal, keys_of, new_key
+from recsys.sealing import Seal, keys_of, new_key
 
 KEY = bytes(range(32))
 SEAL = Seal((KEY,), "purpose 1")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
-from server.sealing import Keys, Seal
+from recsys.sealing import Keys, Seal
 
 PURPOSE = "attribution token 1"
 LONGEST_ATTRIBUTION_TOKEN = 1024
@@ -40,5 +40,10 @@ class Attributions:
 
     def opened(self, token: str) -> Attribution | None:
         """What ``issue`` put into ``token``, however long ago; None when it is not of this key, or was changed."""
-        payload = self._seal.opened(token)
+        payload = self._seal.opened(token) if len(token) <= LONGEST_ATTRIBUTION_TOKEN else None
         return None if payload is None else Attribution(*json.loads(payload))
+
+    def request_id_of(self, token: str) -> str | None:
+        """The request id of the answer that ``token`` came with; None where ``opened`` says None."""
+        attribution = self.opened(token)
+        return None if attribution is None else attribution.request_id
