@@ -77,12 +77,7 @@ def _row(item: LiveItem, number: int, before: Mapping[str, object], text_names: 
         return tidied(spelled(fields[name])) if name in fields else str(before.get(name, ""))
 
     title, category, brand = text("title", tidy), text("category", path_of), text("brand", tidy)
-    values = {
-        name.removeprefix(ATTRIBUTE): value
-        for name, value in {**before, **fields}.items()
-        if name.startswith(ATTRIBUTE)
-    }
-    attributes = {name: cell for name, value in values.items() if (cell := spelled(value))}
+    attributes, lists = _attributes({**before, **fields})
     # The id stands in for a title that is missing, and says nothing.
     columns = {"title": "" if title == item.item_id else title, "category": category, "brand": brand}
     columns["description"] = spelled(fields.get("description"))
@@ -102,7 +97,7 @@ def _row(item: LiveItem, number: int, before: Mapping[str, object], text_names: 
         in_stock=item.is_sold(bool(before.get("in_stock", True))),
         created_at=int(_number(fields.get("created_at", before.get("created_at"))) or 0),
         attributes=attributes,
-        lists={name: value for name, value in values.items() if isinstance(value, tuple) and value},
+        lists=lists,
         text=said,
         digest=text_digest(said),
         has_new_text=not is_same,
@@ -115,16 +110,20 @@ def _says(before: Mapping[str, object], row: Row) -> bool:
     """Whether the snapshot says of an item what ``row`` does. One that is gone has nothing more to be said of."""
     if row.item.is_deleted or before[_GONE]:
         return row.item.is_deleted and bool(before[_GONE])
-    listed = {name: spelled(before[f"{ATTRIBUTE}{name}"]) for name in row.attributes if f"{ATTRIBUTE}{name}" in before}
-    n_listed = sum(name.startswith(ATTRIBUTE) and bool(spelled(value)) for name, value in before.items())
     return (
         not row.has_new_text
         and (row.title, row.category, row.brand) == (before["title"], before["category"], before["brand"])
         and np.array_equal(np.float32(row.price), np.float32(_price(before["price"])), equal_nan=True)
         and (row.in_stock, row.created_at) == (before["in_stock"], before["created_at"])
-        and row.attributes == listed
-        and len(row.attributes) == n_listed
+        and (row.attributes, row.lists) == _attributes(before)
     )
+
+
+def _attributes(fields: Mapping[str, object]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """By name: all that are not empty as text, and those that are lists as what they hold."""
+    values = {name.removeprefix(ATTRIBUTE): value for name, value in fields.items() if name.startswith(ATTRIBUTE)}
+    texts = {name: cell for name, value in values.items() if (cell := spelled(value))}
+    return texts, {name: value for name, value in values.items() if isinstance(value, tuple) and value}
 
 
 def price_of(item: LiveItem, listed: object) -> float:

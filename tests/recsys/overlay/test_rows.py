@@ -103,6 +103,9 @@ NEWS: list[dict[str, Any]] = [
     {"attributes.colour": "blue"},
     {"attributes.size": None},
     {"attributes.watts": 7.0},
+    {"attributes.tags": ("Vegan", "new")},
+    # Spelled alike, and no list.
+    {"attributes.tags": "Vegan"},
 ]
 
 
