@@ -118,19 +118,18 @@ def _ask(
         items_s = write_items(server.target, replay.new_items, until_found=encoder is not None)
         found["live"] = lists_of(server.target, users, replay.cut, work)
         for n_events in COLD_EVENTS:
-            cold = _renamed(replay, n_events)
-            write_events(server.target, cold)
+            write_events(server.target, renamed(replay, n_events))
             asked = users.select(pl.format("cold-{}-{}", pl.lit(n_events), "user_id").alias("user_id"))
             found[f"cold-{n_events}"] = lists_of(server.target, asked, replay.cut, work)
     counts = {"n_events": replay.written.height, "events_s": events_s, "n_items": replay.new_items.height}
     return found, {**counts, "items_s": items_s}
 
 
-def _renamed(replay: Replay, n_events: int) -> pl.DataFrame:
+def renamed(replay: Replay, n_events: int) -> pl.DataFrame:
     """The latest ``n_events`` purchases of everybody before the cut, as those of somebody new."""
-    latest = replay.before.sort("timestamp", "event_id", descending=True).group_by("user_id", maintain_order=True)
+    latest = replay.before.sort("timestamp", "event_id", descending=True)
     return (
-        latest.head(n_events)
+        latest.filter(pl.int_range(pl.len()).over("user_id") < n_events)
         .with_columns(
             pl.format("cold-{}-{}", pl.lit(n_events), "user_id").alias("user_id"),
             pl.format("cold-{}-{}", pl.lit(n_events), "event_id").alias("event_id"),

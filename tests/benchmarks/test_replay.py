@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from bench_replay import Replay, renamed
 from replay.figures import cold_start, ndcg, new_items, recovery, truth_of
 
 CUT = datetime(2025, 6, 1, tzinfo=UTC)
@@ -43,6 +44,27 @@ def test_ndcg_counts_places_by_their_logarithm_and_a_missing_list_as_zero() -> N
 
     assert found["user_id"].to_list() == ["ann", "bob"]
     assert found["ndcg"].to_list() == [pytest.approx((1 / np.log2(3)) / (1 + 1 / np.log2(3))), 0.0]
+
+
+@pytest.mark.parametrize(
+    ("n_events", "expected"),
+    [
+        (0, []),
+        (1, [("cold-1-ann", "cold-1-2", "fig"), ("cold-1-bob", "cold-1-3", "rye")]),
+        (2, [("cold-2-ann", "cold-2-1", "tea"), ("cold-2-ann", "cold-2-2", "fig"), ("cold-2-bob", "cold-2-3", "rye")]),
+    ],
+)
+def test_newcomers_have_somebody_s_latest_events_before_the_cut(
+    n_events: int, expected: list[tuple[str, str, str]]
+) -> None:
+    rows = [
+        ("ann", "oat", BEFORE, "0"), ("ann", "tea", BEFORE + timedelta(hours=1), "1"),
+        ("ann", "fig", BEFORE + timedelta(hours=2), "2"), ("bob", "rye", BEFORE + timedelta(hours=3), "3"),
+        ("ann", "egg", AFTER, "4"),
+    ]  # fmt: skip
+    bought = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "event_id"], orient="row")
+    found = renamed(Replay(bought, pl.DataFrame({"item_id": []}), CUT), n_events)
+    assert found.select("user_id", "event_id", "item_id").rows() == expected
 
 
 def told(figures: dict[str, Any], *path: str) -> Any:
