@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from index.builder import Builder
 from index.dataset import load
 from index.feedback import Feedback
 from index.feedback_option import impressions
 from index.impression_sources import of_files, of_state, to_file
 from index.impressions import Impressions
+from index.kept_selection import Shop
 from index.progress import Stages
 from index.settings import OPTIONAL_SOURCES
 from index.state_tables import StateTables
@@ -70,17 +73,11 @@ def test_what_became_of_feedback_is_said_and_nothing_after_the_end_is_known(
         assert ran.code == 0, ran.err
         return dict(store.manifest(store.current()).files), ran.err
 
-    plain, said = files()
-    assert "feedback" not in said
-    assert "feedback" not in store.open(store.current()).json("report.json")
-
     before = lists.filter(pl.col("timestamp") < END)
     before.write_parquet(tmp_path / "before.parquet")
     first, said = files("--feedback", tmp_path / "before.parquet")
     n_taken = before.height - before["taken_at"].null_count()
     assert f"feedback: {before.height:,} impressions of 60 users, {n_taken:,} taken\n" in said
-    # Chosen anew, for the first choice knew of no feedback.
-    assert "reused the selection" not in said
     manifest = store.manifest(store.current())
     told = store.open(store.current()).json("report.json")["feedback"]
     assert (told["n"], told["n_taken"], told["n_late"]) == (before.height, n_taken, 0)
@@ -103,9 +100,18 @@ def test_what_became_of_feedback_is_said_and_nothing_after_the_end_is_known(
     assert "note: feedback is used by " in said
     assert {name for name in first if first[name] != again.get(name)} == {"report.json"}
 
-    again, said = files()
-    assert "the data are the same" in said
-    assert {name for name in plain if plain[name] != again.get(name)} == {"report.json"}
+
+def test_a_choice_that_knew_no_feedback_is_not_used_with_it_nor_the_other_way_round(
+    data: Path, lists: pl.DataFrame, tmp_path: Path
+) -> None:
+    lists.write_parquet(tmp_path / "lists.parquet")
+    rows, _ = of_files(tmp_path / "lists.parquet", most_rejected=0.0)
+    builder = Builder.of(load(data, now=END), cache=tmp_path / "cache", stages=Stages())
+    known = [None, *(Impressions.of(part, builder.dataset, end=END) for part in (rows, rows, rows[1:]))]
+    plain, first, same, other = (Shop.of(replace(builder, shown=shown), END) for shown in known)
+    assert plain.kind != first.kind
+    assert first == same
+    assert (first.kind, first.data == other.data) == (other.kind, False)
 
 
 def refused(rebuild: Run, data: Path, path: Path) -> str:
