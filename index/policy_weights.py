@@ -19,9 +19,9 @@ from recsys.query import EMPTY_HISTORY, Query, Slate
 from recsys.serving import ServingConfig
 
 # The largest share of NDCG@10 a list may lose on the judged window. Repeats are what customers come for, and what is
-# lost there is lost twice on the next window: on Complete Journey 0.3 % became 0.8 %, 0.2 % became 0.4 %. Discoveries
-# should differ.
-MOST_LOSS = {"all": 0.001, "novel": 0.02}
+# lost there is lost twice on the next window: on Complete Journey 0.3 % became 0.8 %, 0.2 % became 0.4 %. With 0.1 %
+# lists of repeats held fewer distinct hits than the user's own history as a list. Discoveries should differ.
+MOST_LOSS = {"all": 0.002, "novel": 0.02}
 SPREADS = (0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
 # Within a list of habits variety is no aim in itself.
 DIVERSITIES: Mapping[str, tuple[float, ...]] = {"all": (), "novel": (0.3, 0.6)}
