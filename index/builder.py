@@ -101,6 +101,7 @@ class Builder:
             embedded.vectors,
             embedded.text_of,
             seed=settings.training.seed,
+            platforms=dataset.platforms,
         )
         words = WordIndex.of(dataset.items.texts) if n_texts else None
         keys = Keys.of(dataset, timeless)

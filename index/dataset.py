@@ -20,9 +20,10 @@ from index.settings import FILE_NAME, Settings
 from index.state_tables import StateTables
 from index.tables import read_tables
 from index.user_profiles import Profiles
-from recsys.arrays import Float32, Int64, frozen
+from recsys.arrays import Float32, Int8, Int64, frozen
 from recsys.filters.columns import Column
 from recsys.interactions import Interactions, newest_first
+from recsys.platforms import MOST_PLATFORMS
 
 __all__ = ["Codes", "Dataset", "Items", "Profiles", "load"]
 
@@ -37,7 +38,8 @@ class Dataset:
     those in the catalogue or in events · kinds (n,) unsigned, values (n,) float32 (NaN unknown; None when no event has
     one): of each interaction, ``event_types[kind]`` and what the user rated · settings: with nothing left open ·
     choices: which defaults were worked out · weights_given: the settings say what events weigh · attributes: of items,
-    by name, for filters · unfiltered: names of those that are too many or too large. 15 million events take 0.5 GB
+    by name, for filters · unfiltered: names of those that are too many or too large · platforms: of events, by the
+    number that interactions have, the most frequent first. 15 million events take 0.5 GB
     here; reading and cleaning them peaks below 6 GB.
     """
 
@@ -55,6 +57,7 @@ class Dataset:
     weights_given: bool = False
     attributes: Mapping[str, Column] = field(default_factory=dict)
     unfiltered: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     def weighing_others(self, factor: float) -> Dataset:
         """The same with ``factor`` on the weights of events that are not of a target type, in the settings too."""
@@ -103,7 +106,8 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
         deleted=cleaned.deleted,
     )
     attributes, unfiltered = attributes_of(cleaned.items, items_listed)
-    interactions, rows = _interactions(cleaned.events, user_ids, item_ids, settings)
+    platforms = _platforms(cleaned.events["platform"])
+    interactions, rows = _interactions(cleaned.events, user_ids, item_ids, platforms, settings)
     # Every type that occurs has a weight by now, the most frequent first.
     event_types = tuple(settings.events.weights)
     return Dataset(
@@ -121,6 +125,7 @@ def number(cleaned: Clean, settings: Settings) -> Dataset:
         weights_given=weights_given,
         attributes=attributes,
         unfiltered=unfiltered,
+        platforms=platforms,
     )
 
 
@@ -131,7 +136,7 @@ def _ids(column: str, events: pl.DataFrame, table: pl.DataFrame | None) -> pl.Se
 
 
 def _interactions(
-    events: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series, settings: Settings
+    events: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series, platforms: tuple[str, ...], settings: Settings
 ) -> tuple[Interactions, Int64]:
     """The interactions, and the row of ``events`` each of them comes from."""
     kinds = events["event_type"].cast(pl.String)
@@ -149,9 +154,21 @@ def _interactions(
         "targets": targets,
         "quantities": events["quantity"].fill_null(float("nan")).to_numpy(),
         "prices": events["price"].fill_null(float("nan")).to_numpy(),
+        "platforms": _codes(events["platform"], platforms),
     }
     rows = newest_first(columns["users"], columns["items"], columns["times"])
     return Interactions(**{name: frozen(column[rows], None) for name, column in columns.items()}), rows
+
+
+def _platforms(column: pl.Series) -> tuple[str, ...]:
+    """The names in ``column``, the most frequent first; those beyond ``MOST_PLATFORMS`` count as unknown."""
+    counts = column.cast(pl.String).drop_nulls().value_counts().sort("count", column.name, descending=[True, False])
+    return tuple(counts[column.name].head(MOST_PLATFORMS).to_list())
+
+
+def _codes(column: pl.Series, names: tuple[str, ...]) -> Int8:
+    numbers = {name: number for number, name in enumerate(names)}
+    return column.cast(pl.String).replace_strict(numbers, default=-1, return_dtype=pl.Int8).to_numpy()
 
 
 def _kinds(column: pl.Series, event_types: tuple[str, ...]) -> Kinds:

@@ -24,7 +24,7 @@ REASONS = (
     "duplicate",
 )
 _NUMBERS = ("quantity", "price", "value")
-KEPT_COLUMNS = ("user_id", "item_id", "event_type", "time", *_NUMBERS)
+KEPT_COLUMNS = ("user_id", "item_id", "event_type", "time", *_NUMBERS, "platform")
 CODES = {reason: code for code, reason in enumerate(REASONS, start=ERASED + 1)}
 # Marks rows of erased users; no file can have it, for it is set after reading.
 IS_ERASED = "#erased"
@@ -41,6 +41,10 @@ def typed_events(events: pl.DataFrame) -> pl.DataFrame:
         seconds("timestamp", has["timestamp"]).alias("time"),
         *((number(name, has[name]) if name in has else pl.lit(None).alias(name)).cast(pl.Float32) for name in _NUMBERS),
         *(text(name, has[name]) for name in ("event_id", "session_id", "query") if name in has),
+        (text("platform", has["platform"]) if "platform" in has else pl.lit(None, dtype=pl.String).alias("platform"))
+        .str.strip_chars()
+        .str.to_lowercase()
+        .cast(pl.Categorical),
         pl.col(MALFORMED) if MALFORMED in has else pl.lit(False).alias(MALFORMED),
     ]
     return events.lazy().select(columns).collect(engine="streaming")

@@ -45,7 +45,7 @@ class Timeless:
     """What does not depend on when: the catalogue, profiles and text embeddings.
 
     vectors (T, d) and text_of (n_items,): row of each item's text, -1 without; both None without any text ·
-    text_index: over ``vectors``, built once for all windows.
+    text_index: over ``vectors``, built once for all windows · platforms: of the data, by number.
     """
 
     catalogue: Catalogue
@@ -53,17 +53,27 @@ class Timeless:
     vectors: Float32 | None
     text_of: Int32 | None
     text_index: VectorIndex | None
+    platforms: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, catalogue: Catalogue, profiles: Profiles, vectors: Float32 | None, text_of: Int32 | None, *, seed: int
+        cls,
+        catalogue: Catalogue,
+        profiles: Profiles,
+        vectors: Float32 | None,
+        text_of: Int32 | None,
+        *,
+        seed: int,
+        platforms: tuple[str, ...] = (),
     ) -> Timeless:
         """Build the text index; sample queries are means of a few texts, as users' interests are."""
         if vectors is None or text_of is None or not len(vectors):
-            return cls(catalogue, profiles, None, None, None)
+            return cls(catalogue, profiles, None, None, None, platforms)
         rng = np.random.default_rng(seed)
         sample = vectors[rng.integers(len(vectors), size=(N_SAMPLE, 8))].mean(axis=1)
-        return cls(catalogue, profiles, vectors, text_of, VectorIndex.build(vectors, sample=sample, seed=seed))
+        return cls(
+            catalogue, profiles, vectors, text_of, VectorIndex.build(vectors, sample=sample, seed=seed), platforms
+        )
 
 
 def fit(
@@ -96,6 +106,7 @@ def fit(
         profiles=timeless.profiles,
         factors=factors.model if factors else None,
         texts=content.texts if content else None,
+        platforms=timeless.platforms,
     )
     more = _more(timeless, context, interactions, n_users, at=at, seed=seed, off=off, settings=settings, stage=stage)
     return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content, more)

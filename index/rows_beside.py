@@ -65,7 +65,9 @@ class _Shop:
 
     def builder(self, stages: Stages) -> Builder:
         seed = self.dataset.settings.training.seed
-        timeless = Timeless.of(self.catalogue, self.profiles, self.vectors, self.text_of, seed=seed)
+        timeless = Timeless.of(
+            self.catalogue, self.profiles, self.vectors, self.text_of, seed=seed, platforms=self.dataset.platforms
+        )
         users = IdMap.of(self.dataset.user_ids)
         return Builder(self.dataset, users, timeless, stages, self.keys, self.cache, self.fitting)
 

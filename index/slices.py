@@ -9,6 +9,7 @@ from recsys.arrays import Bool, Int64, frozen
 from recsys.decay import DAY_S
 from recsys.evaluation.slices import Slice
 from recsys.evaluation.truth import Truth
+from recsys.platforms import UNKNOWN
 from recsys.profiles import Profiles
 
 NEW_DAYS = 28
@@ -41,6 +42,19 @@ def slices_of(dataset: Dataset, profiles: Profiles, truth: Truth, *, at: int, n_
             "items with text and without any event before the split; nothing else counts as right",
             items=frozen(with_text & ~seen, np.bool_),
         ),
+        *_by_platform(dataset),
+    )
+
+
+def _by_platform(dataset: Dataset) -> tuple[Slice, ...]:
+    """Users by the platform of their last event that names one; none where all are on one."""
+    past, last = dataset.interactions, np.full(len(dataset.user_ids), UNKNOWN, np.int8)
+    told = np.flatnonzero(past.platforms != UNKNOWN)[::-1]
+    last[past.users[told]] = past.platforms[told]  # newest first within a user: the last to be written is the newest
+    return tuple(
+        Slice(f"on_{name}", f"users who were on {name} last before the split", users=frozen(last == number, np.bool_))
+        for number, name in enumerate(dataset.platforms)
+        if len(dataset.platforms) > 1
     )
 
 

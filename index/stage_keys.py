@@ -52,7 +52,7 @@ class Keys:
         for id in dataset.user_ids:
             digest.update(id.encode() + b"\0")
         catalogue, profiles = timeless.catalogue, timeless.profiles
-        digest.update(canonical([list(profiles.names), list(catalogue.codes)]))
+        digest.update(canonical([list(profiles.names), list(catalogue.codes), list(timeless.platforms)]))
         texts = (catalogue.titles, catalogue.categories, catalogue.brands)
         _arrays(
             digest,

@@ -26,6 +26,7 @@ _EVENTS: Mapping[str, Any] = {
     "value": pl.Float64,
     "session_id": pl.String,
     "query": pl.String,
+    "platform": pl.String,
     "event_id": pl.String,
     "request_id": pl.String,
 }
@@ -36,9 +37,9 @@ _TEXTS = [name for name, dtype in _EVENTS.items() if dtype == pl.String]
 class StateTables:
     """The contents of a state store.
 
-    events: user_id, visitor_id, item_id, event_type, time_us, quantity, price, value, session_id, query, event_id,
-    request_id, null = not given, in the order they were kept · items: changes, by item_id · profiles: user_id ->
-    attribute -> value, None where it was cleared · links: visitor_id -> user_id · erasures: digest -> epoch
+    events: user_id, visitor_id, item_id, event_type, time_us, quantity, price, value, session_id, query, platform,
+    event_id, request_id, null = not given, in the order they were kept · items: changes, by item_id · profiles: user_id
+    -> attribute -> value, None where it was cleared · links: visitor_id -> user_id · erasures: digest -> epoch
     microseconds of the last erasure · position: of the last event. A million events take about 0.2 GB.
     """
 

@@ -37,7 +37,8 @@ class Ask:
     answer tells what each rule forbade and each policy moved · text: what a search is for · vector (d,): it by the
     encoder of the snapshot's texts, None without one: words alone then find · recent: what the user did that the
     snapshot does not know · person: who asks by a state store, who may be several rows of the snapshot; None: it is the
-    user alone · is_now: ``at`` is the moment of asking and all that is kept has happened.
+    user alone · is_now: ``at`` is the moment of asking and all that is kept has happened · platform: where they ask
+    from, "" = where they were last.
     """
 
     at: int
@@ -57,6 +58,7 @@ class Ask:
     vector: Float32 | None = None
     person: Person | None = None
     is_now: bool = False
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} needs a query, got none")])
     if ask.text and not config.needs_query:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} takes no query: ask one that does")])
-    asker = known.people.asker(ask.person or Person(ask.user_id), ask.recent, at=ask.at, is_now=ask.is_now)
+    person = ask.person or Person(ask.user_id)
+    asker = known.people.asker(person, ask.recent, at=ask.at, is_now=ask.is_now)
     recent, history = asker.recent, asker.recent.history
     exclude, unknown_excluded = _numbers(known.catalogue, ask.exclude_item_ids)
     context, unknown_context = _numbers(known.catalogue, ask.context_item_ids)
@@ -177,6 +180,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         relevant=relevant,
         profile=asker.profile,
         selves=asker.selves,
+        platform=known.people.platform(person, ask.platform, at=ask.at),
         draws=_draws(ask, config, allowed, promoted, known) if EXPLORATION in config.active else None,
     )
     if ask.at <= known.last_event_at:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from recsys.catalogue import Catalogue
 from recsys.histories import Histories
 from recsys.ids import IdMap
+from recsys.platforms import UNKNOWN, platform_number
 from recsys.profiles import Profiles
 from recsys.query import EMPTY_HISTORY, History, Profile
 from recsys.recent import SECOND_US, EventRules, Recent, RecentEvent, merged, with_recent
@@ -38,6 +39,7 @@ class People:
     histories: Histories
     profiles: Profiles
     rules: EventRules
+    platforms: tuple[str, ...] = ()
 
     def numbers(self, person: Person) -> tuple[int, ...]:
         """All rows that are ``person``: the user's first, then those of visitors."""
@@ -63,6 +65,23 @@ class People:
                 times = (person.erased_us, person.erased_visitors.get(id))
                 rows[number] = max((time for time in times if time is not None), default=None)
         return rows
+
+    def platform(self, person: Person, told: str, *, at: int) -> int:
+        """The number of the platform that the caller has ``told``, else of the one where ``person`` was last before
+        ``at`` (epoch seconds) and not erased since; ``UNKNOWN`` where nothing says, or nobody else was ever there.
+        """
+        if told or not self.platforms:
+            return platform_number(told, self.platforms)
+        last, when = UNKNOWN, -1
+        for number, erased_us in self._rows(person).items():
+            since = None if erased_us is None else erased_us // SECOND_US
+            found, time = self.histories.platform(number, since=since, at=at)
+            if found != UNKNOWN and time > when:
+                last, when = found, time
+        for event in person.events:
+            if event.platform and when <= (time := event.time_us // SECOND_US) < at:
+                last, when = platform_number(event.platform, self.platforms), time
+        return last
 
     def asker(self, person: Person, told: Sequence[RecentEvent], *, at: int, is_now: bool) -> Asker:
         """``person`` as of ``at`` (epoch seconds), who by the caller's word also did what is ``told``.

@@ -27,7 +27,7 @@ class Context:
     families: code family -> int32 (n_items,), -1 missing (the catalogue's own and their crosses) ·
     shares: family -> float32 (n_items,), an item's share of its group's users in the last 12 weeks, first_shares: of
     those new to it in the last 8 ·
-    factors / texts: None when the data had nothing to fit them on.
+    factors / texts: None when the data had nothing to fit them on · platforms: names, by the number of each.
     """
 
     catalogue: Catalogue
@@ -38,6 +38,7 @@ class Context:
     profiles: Profiles
     factors: ItemFactors | None
     texts: TextVectors | None
+    platforms: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -48,13 +49,14 @@ class Context:
         profiles: Profiles,
         factors: ItemFactors | None,
         texts: TextVectors | None,
+        platforms: tuple[str, ...] = (),
     ) -> Context:
         """Derive families and shares; both are cheap (milliseconds for 100,000 items) and never stored."""
         families = code_families(catalogue.codes)
         takers = Takers.of(statistics)
         shares = {name: takers.shares(codes) for name, codes in families.items()}
         first_shares = {name: takers.first_shares(codes) for name, codes in families.items()}
-        return cls(catalogue, statistics, families, shares, first_shares, profiles, factors, texts)
+        return cls(catalogue, statistics, families, shares, first_shares, profiles, factors, texts, platforms)
 
 
 @dataclass(frozen=True, slots=True)

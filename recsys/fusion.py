@@ -10,6 +10,7 @@ import numpy as np
 
 from recsys.arrays import Float32, Float64
 from recsys.errors import SnapshotCorrupt
+from recsys.features.platform import PLATFORM
 from recsys.features.profile import PROFILE
 from recsys.ranker import Additive, Ranker, RankFusion, by_block, placed
 
@@ -187,8 +188,8 @@ class Fusion:
 
 
 def of_source(name: str) -> bool:
-    """Whether a feature is a rank, a score or a closeness of a source. A profile column may have any name."""
-    return name.endswith(("_rank", "_score", "_closeness")) and not name.startswith(PROFILE)
+    """Whether a feature is a rank, score or closeness of a source. Profile columns and platforms may have any name."""
+    return name.endswith(("_rank", "_score", "_closeness")) and not name.startswith((PROFILE, PLATFORM))
 
 
 def is_rank(name: str) -> bool:

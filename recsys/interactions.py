@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Int32, Int64, frozen
+from recsys.arrays import Bool, Float32, Int8, Int32, Int64, frozen
 
 
 def newest_first(users: Int32, items: Int32, times: Int64) -> Int64:
@@ -22,8 +22,9 @@ class Interactions:
 
     users, items (n,) int32 numbers · times (n,) int64 epoch seconds · weights (n,) float32, the weight of the event
     type, 0 where the event says the user did not like the item · targets (n,) bool, True for events of a target type
-    (what makes an item owned) · quantities (n,) float32, NaN unknown · prices (n,) float32 a unit, NaN unknown.
-    A positive is a row with ``targets & (weights > 0)``. 29 bytes a row.
+    (what makes an item owned) · quantities (n,) float32, NaN unknown · prices (n,) float32 a unit, NaN unknown ·
+    platforms (n,) int8, which of the data's platforms it was on, -1 unknown.
+    A positive is a row with ``targets & (weights > 0)``. 30 bytes a row.
     """
 
     users: Int32
@@ -33,6 +34,7 @@ class Interactions:
     targets: Bool
     quantities: Float32
     prices: Float32
+    platforms: Int8
 
     @classmethod
     def ordered(
@@ -45,10 +47,11 @@ class Interactions:
         targets: Any,
         quantities: Any = None,
         prices: Any = None,
+        platforms: Any = None,
     ) -> Interactions:
         """The rows in this table's order, from array-likes (n,) in any order; rows that tie keep theirs.
 
-        quantities and prices may be left out: unknown. Raises ValueError when the lengths differ.
+        quantities, prices and platforms may be left out: unknown. Raises ValueError when the lengths differ.
         """
         n_rows = len(users)
         unknown = np.full(n_rows, np.nan, dtype=np.float32)
@@ -60,6 +63,7 @@ class Interactions:
             "targets": np.asarray(targets, dtype=np.bool_),
             "quantities": unknown if quantities is None else np.asarray(quantities, dtype=np.float32),
             "prices": unknown if prices is None else np.asarray(prices, dtype=np.float32),
+            "platforms": np.full(n_rows, -1, np.int8) if platforms is None else np.asarray(platforms, dtype=np.int8),
         }
         lengths = {name: len(column) for name, column in columns.items()}
         if len(set(lengths.values())) > 1:

@@ -43,6 +43,8 @@ from recsys.statistics import ItemStatistics
 from recsys.text_vectors import TextVectors
 from recsys.vector_index import VectorIndex
 
+PLATFORMS_FILE = "platforms.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -131,7 +133,8 @@ class Snapshot:
     @property
     def people(self) -> People:
         """What is known of people."""
-        return People(self.users, self.catalogue, self.histories, self.model.context.profiles, self.event_rules)
+        context = self.model.context
+        return People(self.users, self.catalogue, self.histories, context.profiles, self.event_rules, context.platforms)
 
     def ranked_by(self, rankers: Mapping[str, Ranker]) -> Snapshot:
         """The same snapshot that scores with ``rankers`` where they are named; what it would write stays as it is."""
@@ -151,6 +154,8 @@ class Snapshot:
         self.histories.write(out)
         context.profiles.write(out)
         context.statistics.write(out)
+        if context.platforms:
+            out.json(PLATFORMS_FILE, list(context.platforms))
         self.model.popular.write(out)
         if self.model.factors is not None:
             self.model.factors.write(out)
@@ -178,6 +183,7 @@ class Snapshot:
             profiles=Profiles.read(src),
             factors=factors.model if factors else None,
             texts=content.texts if content else None,
+            platforms=tuple(src.json(PLATFORMS_FILE)) if src.has(PLATFORMS_FILE) else (),
         )
         model = Model(context, Popular.read(src), factors, content, read_sources(src))
         names = feature_names(families_of(context, model.sources))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64, frozen
 from recsys.draws import Draws
+from recsys.platforms import UNKNOWN
 from recsys.serving import Scope, ServingConfig
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class Query:
     text of a search is about, best first, and all that ``allowed`` leaves; None where no text was asked · profile: in
     place of the one that the snapshot has of ``user``, None: it is that one · selves: numbers of all that is the asker
     in the snapshot, ``user`` and linked visitors, or who was erased, whom nothing may be concluded from · draws: what
-    chance gives which places, None where it gives none.
+    chance gives which places, None where it gives none · platform: where the asker is, by number, -1 unknown.
     """
 
     user_id: str
@@ -105,6 +106,7 @@ class Query:
     profile: Profile | None = None
     selves: tuple[int, ...] = ()
     draws: Draws | None = None
+    platform: int = UNKNOWN
     remembered: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: Hashable, work_out: Callable[[], T]) -> T:

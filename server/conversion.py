@@ -97,6 +97,7 @@ def ask_of(request: RecommendRequest, *, now: int, vector: Float32 | None = None
         vector=vector,
         person=person,
         is_now=is_now,
+        platform=request.platform,
     )
 
 

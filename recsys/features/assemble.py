@@ -12,6 +12,7 @@ from recsys.context import Context
 from recsys.features.affinity import Affinity
 from recsys.features.closeness import Closeness
 from recsys.features.item import ItemColumns
+from recsys.features.platform import PlatformColumns
 from recsys.features.profile import ProfileColumns
 from recsys.features.repeat import Repeat
 from recsys.features.retrieval import Retrieval
@@ -43,6 +44,7 @@ def families_of(context: Context, sources: Mapping[str, Source]) -> tuple[Family
         Affinity(tuple(context.families)),
         Closeness(scorers),
         ProfileColumns(context.profiles.names),
+        PlatformColumns(context.platforms),
     )
 
 

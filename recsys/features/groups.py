@@ -8,6 +8,7 @@ from recsys.features.affinity import Affinity
 from recsys.features.assemble import Family
 from recsys.features.closeness import Closeness
 from recsys.features.item import ItemColumns
+from recsys.features.platform import PlatformColumns
 from recsys.features.profile import ProfileColumns
 from recsys.features.repeat import Repeat
 from recsys.features.retrieval import Retrieval
@@ -89,6 +90,7 @@ TABLE: Mapping[type[Family], Callable[[str], str]] = {
     Affinity: lambda name: AFFINITY[name.rpartition(": ")[2]],
     Closeness: lambda name: SOURCES[name.rpartition("_")[0]],
     ProfileColumns: lambda _: PROFILE,
+    PlatformColumns: lambda _: CONTEXT,
 }
 
 

@@ -265,3 +265,24 @@ def test_another_settings_file_may_be_named(tmp_path: Path) -> None:
     assert load(folder, tmp_path / "mine.toml", now=NOW).settings.training.seed == 5
     with pytest.raises(InputError, match="unknown key nonsense"):
         load(folder, now=NOW)
+
+
+def test_platforms_are_numbered_by_how_often_they_occur_whatever_their_case(tmp_path: Path) -> None:
+    rows = [("u1", "App"), ("u1", "app "), ("u2", "web"), ("u2", None), ("u3", "  ")]
+    events = [event(user, "i1", at=START + n, platform=name) for n, (user, name) in enumerate(rows)]
+    dataset = read(write(tmp_path, *events))
+    assert dataset.platforms == ("app", "web")
+    # By user, newest first.
+    assert dataset.interactions.platforms.tolist() == [0, 0, -1, 1, -1]
+
+
+def test_the_rarest_of_many_platforms_are_unknown_and_without_the_column_all_are(tmp_path: Path) -> None:
+    names = [f"p{n}" for n in range(10) for _ in range(10 - n)]
+    events = [event("u1", "i1", at=START + n, platform=name) for n, name in enumerate(names)]
+    (tmp_path / "many").mkdir()
+    dataset = read(write(tmp_path / "many", *events))
+    assert dataset.platforms == tuple(f"p{n}" for n in range(8))
+    assert sorted(set(dataset.interactions.platforms.tolist())) == list(range(-1, 8))
+    (tmp_path / "none").mkdir()
+    plain = read(write(tmp_path / "none", event("u1", "i1")))
+    assert (plain.platforms, plain.interactions.platforms.tolist()) == ((), [-1])

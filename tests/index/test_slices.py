@@ -94,3 +94,22 @@ def test_an_item_of_text_alone_has_text_and_not_even_a_view(dataset: Dataset) ->
     # Items after the last known number came after the split: they were in no catalogue.
     found = slices(dataset, n_items=len(dataset.item_ids) + 2)["text_only_items"]
     assert chosen(found.items, [*dataset.item_ids, "later", "latest"]) == ["unsold"]
+
+
+def test_users_are_divided_by_the_platform_they_were_on_last(tmp_path: Path) -> None:
+    rows = [("a", -5, "app"), ("a", -3, "web"), ("a", -1, None), ("b", -2, "app"), ("c", -2, None), ("d", 1, "web")]
+    users, days, names = zip(*rows, strict=True)
+    times = [SPLIT + day * DAY for day in days]
+    columns = {"user_id": users, "item_id": ["old"] * 6, "event_type": ["purchase"] * 6, "timestamp": times}
+    pl.DataFrame({**columns, "platform": names}).write_parquet(tmp_path / "events.parquet")
+    dataset = load(tmp_path, None, now=SPLIT + 90 * DAY, until=SPLIT)
+    nobody = profiles_of(dataset.users, len(dataset.user_ids))
+    truth = Truth.of(frozen([0, 1, 2], np.int32), frozen([0] * 3, np.int32), 9)
+    found = {part.name: part for part in slices_of(dataset, nobody, truth, at=SPLIT, n_items=1)}
+    assert chosen(found["on_web"].users, dataset.user_ids) == ["a"]
+    assert chosen(found["on_app"].users, dataset.user_ids) == ["b"]
+    assert found["on_app"].about == "users who were on app last before the split"
+
+
+def test_without_platforms_there_are_no_slices_of_them(dataset: Dataset) -> None:
+    assert not any(name.startswith("on_") for name in slices(dataset))

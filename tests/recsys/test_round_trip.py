@@ -237,3 +237,22 @@ def test_hardly_any_data_still_answers(world: Callable[..., Snapshot], tmp_path:
     loaded = Snapshot.read(SnapshotReader(tmp_path))
     loaded.replay_golden()
     assert loaded.answer(Ask(at=now, user_id="u00")) == ("i00",)
+
+
+def test_platforms_come_back_with_the_snapshot(original: Snapshot, tmp_path: Path) -> None:
+    codes = np.arange(len(original.histories.items)) % 3 - 1
+    model = replace(original.model, context=replace(original.model.context, platforms=("app", "web")))
+    told = replace(
+        original,
+        model=model,
+        rankers={},
+        histories=replace(original.histories, platforms=codes.astype(np.int8)),
+        pipeline=model.pipeline({}),
+    )
+    told.write(SnapshotWriter(tmp_path))
+    seal(tmp_path, told)
+    again = Snapshot.read(SnapshotReader(tmp_path))
+    assert again.people.platforms == again.model.context.platforms == ("app", "web")
+    assert again.histories.platforms is not None
+    assert again.histories.platforms.tolist() == codes.tolist()
+    again.replay_golden()

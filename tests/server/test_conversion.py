@@ -54,6 +54,7 @@ def test_every_field_of_a_request_reaches_the_question() -> None:
         context_item_ids=["c"],
         include_out_of_stock=True,
         at=Timestamp(seconds=5),
+        platform="app",
     )
 
     assert ask_of(request, now=NOW) == Ask(
@@ -65,6 +66,7 @@ def test_every_field_of_a_request_reaches_the_question() -> None:
         include_out_of_stock=True,
         at=5,
         person=Person("u"),
+        platform="app",
     )
 
 

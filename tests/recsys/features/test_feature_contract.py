@@ -8,13 +8,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recsys.arrays import frozen
 from recsys.features.assemble import Family, assemble, feature_names
 from recsys.features.rows import stack
 from recsys.model import Snapshot
 from recsys.query import Candidates, Query
 
-FAMILIES = ("Retrieval", "Repeat", "ItemColumns", "UserColumns", "Affinity", "Closeness", "ProfileColumns")
+FAMILIES = (
+    *("Retrieval", "Repeat", "ItemColumns", "UserColumns", "Affinity", "Closeness"),
+    *("ProfileColumns", "PlatformColumns"),
+)
 Asked = list[tuple[Query, Candidates]]
+
+
+@pytest.fixture(scope="module")
+def board(board: Snapshot) -> Snapshot:
+    """The checkerboard, whose users are on two platforms or on none that is known."""
+    numbers = np.arange(len(board.histories.items)) % 3 - 1
+    histories = replace(board.histories, platforms=frozen(numbers, np.int8))
+    model = replace(board.model, context=replace(board.model.context, platforms=("app", "web")))
+    return replace(board, histories=histories, model=model, pipeline=model.pipeline({}))
 
 
 @pytest.fixture(scope="module")

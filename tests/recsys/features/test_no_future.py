@@ -37,8 +37,12 @@ def seen(
     past = [event for event in board_events(12, 16) if event[2] > DAYS_BACK]
 
     def query(more: Sequence[Event]) -> Query:
-        histories = Histories.of_interactions(interactions([*past, *more]), 13)
-        return query_of(replace(board, histories=histories), f"u{USER:02d}", at=at)
+        rows = interactions([*past, *more])
+        # Whatever happened later was on another platform than all before.
+        rows = replace(rows, platforms=frozen(rows.times >= at, np.int8))
+        histories = Histories.of_interactions(rows, 13)
+        model = replace(board.model, context=replace(board.model.context, platforms=("app", "web")))
+        return query_of(replace(board, histories=histories, model=model), f"u{USER:02d}", at=at)
 
     return query
 
@@ -58,6 +62,7 @@ def test_the_histories_differ_only_in_what_is_not_yet_known(seen: Callable[..., 
     assert before.history.items.tolist() == after.history.items.tolist()
     assert before.owned.tolist() == after.owned.tolist()
     assert before.allowed.tolist() == after.allowed.tolist()
+    assert before.platform == after.platform == 0
 
 
 def test_no_candidate_and_no_score_moves(board: Snapshot, seen: Callable[..., Query]) -> None:
