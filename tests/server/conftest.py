@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -32,6 +33,13 @@ class Failure(NamedTuple):
     code: grpc.StatusCode
     message: str
     details: dict[str, Any]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def descriptors() -> Iterator[None]:
+    """Workers of a module are let go after it: a snapshot maps some 80 files, and systems may allow 1,024."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
