@@ -170,8 +170,9 @@ class RecommendRequest(_message.Message):
     continued for 30 minutes, though not in a batch, which has one snapshot). UNAVAILABLE: of one not loaded yet.
     """
     platform: _builtins.str
-    """Where the list is shown: "app", "web" … Copied to the server's log line. Empty, or letters, digits, ".", "_" and "-"
-    after a letter or digit. At most 32 characters.
+    """Where the list is shown: "app", "web" … as the events of a rebuild call it, whatever the case. The ranker knows it;
+    without it the user is where their last event that names one was, and by a name that no event had nowhere known. It
+    is copied to the server's log line. Empty, or letters, digits, ".", "_" and "-" after a letter or digit. At most 32 characters.
     """
     validate_only: _builtins.bool
     """Check everything that a live call checks and compute no answer: `normalised_request` of the response. Default false."""
