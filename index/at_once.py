@@ -18,8 +18,8 @@ def n_cores() -> int:
 def at_once(calls: Sequence[Callable[[], Result]]) -> list[Result]:
     """What ``calls`` return, in their order, as many at once as there are cores; the first error is raised.
 
-    For what computes outside of the interpreter, as LightGBM does: threads that hold it only wait for each other. One
-    thread each is more than as fast as all threads for one after the other, which wait at every split.
+    For what computes outside of the interpreter, as LightGBM does: threads that hold it only wait for each other. On
+    two busy cores two forests took 77 s so, and 85 s one after the other on two threads each.
     """
     if len(calls) < 2 or n_cores() < 2:
         return [call() for call in calls]

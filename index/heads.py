@@ -79,8 +79,8 @@ SMALL = Recipe("small", n_trees=80, n_leaves=7, learning_rate=0.05, least_rows_i
 RANKED = Recipe("ranked", 250, 15, 0.04, 400, objective=LAMBDARANK)
 DEEP_TREES = Recipe("deep", 220, 31, 0.07, 200)
 # On a shop of 21 products better than ``deep`` at what repeats (all features tried at each split: +.007 and +.010, SE
-# .0017, of .591); on Complete Journey their mean is better than either (+.0009, SE .0005, of .434, with half or all of
-# the features, which takes twice as long). Nothing was gained at what is new.
+# .0017, of .591); on Complete Journey their mean is better than either (by seed +.0002 to +.0009, SE .0005, of .434,
+# with half or all of the features; all take longer). Nothing was gained at what is new.
 RANDOM = replace(DEEP_TREES, name="random", random_splits=True)
 BROAD = Recipe("broad", 250, 15, 0.04, 400)
 HEADS = (

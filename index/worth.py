@@ -23,7 +23,7 @@ from recsys.snapshot.choices import SourceChoice
 from recsys.sources.protocol import Scorer
 
 MOST_USERS = 1_000
-# What is not among the best so many of 300 candidates does not come among the best ten for want of one source.
+# What is not among the best so many of some 300 candidates is taken not to come among the best ten without one source.
 MOST_PLACES = 100
 N_TIMED = 40
 K_TIMED = 50

