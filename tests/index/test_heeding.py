@@ -10,7 +10,7 @@ import pytest
 from index.frames import Frame
 from index.heads import BINARY, LAMBDARANK, Head, Recipe, sample_of, train
 from index.heeding import WITHOUT, heeded
-from index.impressions import NEVER, Impressions
+from index.impressions import NEVER
 from index.learn import Learnt
 from index.looks import row_weights
 from index.selection import Chosen, Contender, Labelled, choose
@@ -19,6 +19,8 @@ from recsys.arrays import frozen
 from recsys.evaluation.truth import Truth
 from recsys.fusion import FOREST, SOURCE, Fusion
 from recsys.interactions import Interactions
+
+from .shown_rows import of_rows
 
 N_USERS, N_ITEMS, DAY, N_PLACES = 400, 24, 86_400, 6
 QUICK = Recipe("quick", n_trees=40, n_leaves=7, learning_rate=0.15, least_rows_in_leaf=20, feature_fraction=1.0)
@@ -71,19 +73,6 @@ def window(start_day: int, seed: int, *, pushing: bool) -> tuple[Labelled, list[
         items=item.astype(np.int32),
     )
     return Labelled(Window(start, start + 28 * DAY), asked, {"all": truth}, frame, whole=not pushing, names=NAMES), rows
-
-
-def of_rows(rows: list[tuple[int, int, int, int, int]]) -> Impressions:
-    by_time = sorted(rows, key=lambda row: row[2])
-    users, items, times, positions, taken = (np.array(column) for column in zip(*by_time, strict=True))
-    return Impressions(
-        frozen(users, np.int32),
-        frozen(items, np.int32),
-        frozen(times, np.int64),
-        frozen(positions, np.int32),
-        np.zeros(len(users), np.int32),
-        frozen(taken, np.int64),
-    )
 
 
 NOTHING = Interactions.ordered(users=[], items=[], times=[], weights=[], targets=[])

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from index.frames import Frame
-from index.impressions import NEVER, Impressions
+from index.impressions import NEVER
 from index.looks import MOST_INVERSE, MOST_LOOKS, row_weights
 from index.windows import Window
 from recsys.arrays import frozen
 from recsys.interactions import Interactions
 
+from .shown_rows import Row, of_rows
+
 START, DAY = 1_500_000_000, 86_400
 WINDOW = Window(START, START + 28 * DAY)
 N_USERS, N_ITEMS = 8, 10
-# user, item, time, position, taken
-Row = tuple[int, int, int, int, int]
 
 
 def background(n_lists: int = 3_000) -> list[Row]:
@@ -34,18 +34,6 @@ def background(n_lists: int = 3_000) -> list[Row]:
 
 
 BACKGROUND = background()
-
-
-def of_rows(rows: list[Row]) -> Impressions:
-    users, items, times, positions, taken = zip(*sorted(rows, key=lambda row: row[2]), strict=True)
-    return Impressions(
-        frozen(users, np.int32),
-        frozen(items, np.int32),
-        frozen(times, np.int64),
-        frozen(positions, np.int32),
-        np.zeros(len(users), np.int32),
-        frozen(taken, np.int64),
-    )
 
 
 def frame(labels: set[tuple[int, int]]) -> Frame:
