@@ -63,9 +63,32 @@ def _lists(cells: pl.Series) -> Column | None:
     return None if coded is None else TextLists(coded.dictionary, frozen(offsets, np.int64), coded.codes)
 
 
-def _column(texts: pl.Series) -> Column | None:
+def fitting(cells: pl.Series, column: pl.Series) -> pl.Series:
+    """bool (c,): which of the texts ``cells`` could stand in ``column``, texts too, without making another kind of it.
+
+    What is unknown fits any, and anything fits a column without a value.
+    """
+    known = column.replace("", None).drop_nulls()
+    unknown = (cells.is_null() | (cells == "")).fill_null(True)
+    if not known.len():
+        return pl.repeat(True, cells.len(), eager=True)
+    if _numbers(known) is not None:
+        return unknown | cells.cast(pl.Float64, strict=False).is_finite().fill_null(False)
+    spellings = known.unique()
+    if spellings.len() <= MOST_SPELLINGS and all(flag_in(text) is not None for text in spellings):
+        return unknown | pl.Series([text is not None and flag_in(text) is not None for text in cells], dtype=pl.Boolean)
+    return pl.repeat(True, cells.len(), eager=True)
+
+
+def _numbers(texts: pl.Series) -> pl.Series | None:
+    """float64 (n,), null unknown; None where any of the texts is no finite number."""
     numbers = texts.cast(pl.Float64, strict=False)
-    if numbers.is_finite().sum() == texts.len() - texts.null_count():
+    return numbers if numbers.is_finite().sum() == texts.len() - texts.null_count() else None
+
+
+def _column(texts: pl.Series) -> Column | None:
+    numbers = _numbers(texts)
+    if numbers is not None:
         return Numbers(frozen(numbers.fill_null(float("nan")).to_numpy(), np.float64))
     coded = _coded(texts)
     if coded is None:

@@ -69,7 +69,7 @@ def overlaid(
         users = users.filter(~forgotten)
     known_items = set() if items is None else set(items["item_id"].to_list())
     known_users = set() if users is None else set(users["user_id"].to_list())
-    items = with_changed_items(items, state.items, named)
+    items, unfit = with_changed_items(items, state.items, named)
     users = with_changed_profiles(users, state.profiles)
     there = [one for one in state.items if not one.is_deleted]
     now_items = set() if items is None else set(items["item_id"].to_list())
@@ -79,6 +79,7 @@ def overlaid(
         n_items_changed=sum(one.item_id in known_items for one in there),
         n_items_new=len(now_items - known_items),
         n_items_deleted=sum(one.is_deleted for one in state.items),
+        unfit=unfit,
         n_profiles=len(state.profiles),
         n_profiles_new=len(set(state.profiles) - known_users),
     )

@@ -21,6 +21,7 @@ class StateReport:
     n_searches (no interactions) and ``rejected`` (by reason) add up · n_profiles_erased: rows of erased users in the
     users table · n_linked: events that a link gave to a user, of the tables too · n_visitors: unlinked visitors with
     kept events · n_items_changed, n_items_new, n_items_deleted, n_profiles, n_profiles_new: laid over the tables ·
+    unfit: by column of the items table, values that are not of its kind and so count as unknown ·
     position: in the state's log, of the last event that was read.
     """
 
@@ -37,6 +38,7 @@ class StateReport:
     n_items_changed: int = 0
     n_items_new: int = 0
     n_items_deleted: int = 0
+    unfit: Mapping[str, int] = field(default_factory=dict)
     n_profiles: int = 0
     n_profiles_new: int = 0
     position: int = 0
@@ -64,6 +66,9 @@ class StateReport:
                 f"state: {self.n_items_new:,} new items, {self.n_items_changed:,} changed, "
                 f"{self.n_items_deleted:,} deleted"
             )
+        if self.unfit:
+            told = ", ".join(f"{column} {count:,}" for column, count in sorted(self.unfit.items()))
+            out.append(f"state: values that are not of the kind of their column are left unknown: {told}")
         if self.n_profiles:
             out.append(f"state: {self.n_profiles:,} profiles, {self.n_profiles_new:,} of them new")
         if self.n_erased or self.n_profiles_erased:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from index.item_attributes import fitting
 from index.settings import ITEM_COLUMNS
 from recsys.overlay.labels import spelled
 from recsys.stores.records import ItemValue, LiveItem, Value
@@ -28,15 +29,16 @@ _ITEMS: Mapping[str, Any] = {
 
 def with_changed_items(
     items: pl.DataFrame | None, changes: Sequence[LiveItem], named: Collection[str]
-) -> pl.DataFrame | None:
-    """Cleaned ``items`` as ``changes`` left them, new ones at the end.
+) -> tuple[pl.DataFrame | None, Mapping[str, int]]:
+    """Cleaned ``items`` as ``changes`` left them, new ones at the end; and how many cells, by column, are unknown since
+    they are not of the kind of their column: a word among numbers must not make words of all of them.
 
     named: items that events name. Of a deleted item the row stays only where events name it, since it is still shown in
     the histories of those who took it; a change of an item that is in no table, that no event names and that nobody
     created is of no item.
     """
     if not changes:
-        return items
+        return items, {}
     table = pl.DataFrame(schema=dict(_ITEMS)) if items is None else items
     known = set(table["item_id"].to_list())
     gone = [one.item_id for one in changes if one.is_deleted and one.item_id not in named]
@@ -55,7 +57,31 @@ def with_changed_items(
         id: {name: _fitting(cell, dtypes.get(name, pl.String)) for name, cell in cells.items()}
         for id, cells in fields.items()
     }
-    return _overlaid(table, "item_id", fields, gone=gone, dtypes=dtypes) if fields or items is not None else None
+    if not fields and items is None:
+        return None, {}
+    fields, unfit = _of_their_kind(fields, table)
+    return _overlaid(table, "item_id", fields, gone=gone, dtypes=dtypes), unfit
+
+
+def _of_their_kind(
+    fields: Mapping[str, Mapping[str, Any]], table: pl.DataFrame
+) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
+    """``fields`` without the cells that do not fit the attributes of ``table``, and how many those are."""
+    texts: dict[str, dict[str, str]] = {}
+    for id, cells in fields.items():
+        for name, cell in cells.items():
+            if isinstance(cell, str) and name not in _ITEMS and table.schema.get(name) == pl.String:
+                texts.setdefault(name, {})[id] = cell
+    mended = {id: dict(cells) for id, cells in fields.items()}
+    unfit = {}
+    for name, of_items in texts.items():
+        fits = fitting(pl.Series(list(of_items.values()), dtype=pl.String), table[name]).to_list()
+        for id, is_fitting in zip(of_items, fits, strict=True):
+            if not is_fitting:
+                mended[id][name] = None
+        if n_unfit := fits.count(False):
+            unfit[name] = n_unfit
+    return mended, unfit
 
 
 def with_changed_profiles(

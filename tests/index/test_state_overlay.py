@@ -75,6 +75,29 @@ def test_lists_and_flags_of_the_state_are_of_the_kind_that_the_table_has(tmp_pat
     }
 
 
+def test_a_word_among_numbers_is_unknown_and_said_and_makes_no_words_of_the_numbers(
+    tmp_path: Path, state: State
+) -> None:
+    shop = write_csv(tmp_path / "data", sales())
+    rows = [{"item_id": f"i{n}", "size": n, "organic": n > 1, "colour": "red"} for n in range(5)]
+    pl.DataFrame(rows).write_parquet(shop / "items.parquet")
+    changes = [
+        ItemChange("i0", {"attributes.size": "large", "attributes.organic": "perhaps", "attributes.colour": 7.0}),
+        ItemChange("i1", {"attributes.size": ("1", "2"), "attributes.organic": 1.0}),
+        ItemChange("i2", {"attributes.size": "2.5", "attributes.organic": "FALSE"}),
+    ]
+    state.items.upsert(changes, existing={"i0", "i1", "i2"}, create=False, now_us=1)
+    dataset = load(shop, now=NOW, state=StateTables.read(state))
+    columns = Columns(5, {f"{ATTRIBUTES}{name}": column for name, column in dataset.attributes.items()})
+    assert attributes_at(columns, np.arange(5, dtype=np.int32)) == {
+        "size": [None, None, 2.5, 3.0, 4.0],
+        "organic": [None, None, False, True, True],
+        "colour": ["7", "red", "red", "red", "red"],
+    }
+    assert report(dataset).unfit == {"size": 2, "organic": 2}
+    assert any("left unknown: organic 2, size 2" in line for line in report(dataset).lines())
+
+
 def test_a_deleted_item_stays_in_histories_and_is_listed_no_more(tmp_path: Path, state: State) -> None:
     shop = write_csv(tmp_path / "data", sales())
     write_csv(shop, [{"item_id": f"i{n}", "title": f"Tea {n}"} for n in range(8)], "items.csv")
