@@ -18,7 +18,7 @@ from index.progress import OpenStage, unseen
 from index.segments import fit_segments
 from index.settings import OPTIONAL_SOURCES as OPTIONAL
 from index.two_tower import fit_two_tower
-from recsys.arrays import Float32, Int32, frozen
+from recsys.arrays import Float32, Int32
 from recsys.catalogue import Catalogue
 from recsys.context import Context
 from recsys.interactions import Interactions
@@ -29,6 +29,7 @@ from recsys.sources.affinity import AffinityPopular
 from recsys.sources.content import Content
 from recsys.sources.factors import Factors
 from recsys.sources.popular import Popular
+from recsys.sources.popularity import FRESH, POPULAR, ranked, takers_of
 from recsys.sources.stored import StoredSource
 from recsys.sources.two_tower import TwoTowerSource
 from recsys.statistics import ItemStatistics
@@ -37,7 +38,6 @@ from recsys.vector_index import VectorIndex
 
 N_SAMPLE = 128
 ITEMS_A_GROUP = 10
-FRESH_WEEKS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,6 @@ def fit(
     n_items = len(timeless.catalogue)
     catalogue = replace(timeless.catalogue, prices=prices_as_of(timeless.catalogue.prices, interactions))
     statistics = ItemStatistics.fit(interactions, n_items, at, fade_weeks=settings.fade_weeks)
-    popularity = statistics.column("users_4w") + 1e-3 * statistics.column("users_all")
     factors = fit_factors(interactions, n_users, n_items, at=at, settings=settings.als, seed=seed)
     content = None
     if timeless.vectors is not None and timeless.text_of is not None and timeless.text_index is not None:
@@ -109,7 +108,7 @@ def fit(
         platforms=timeless.platforms,
     )
     more = _more(timeless, context, interactions, n_users, at=at, seed=seed, off=off, settings=settings, stage=stage)
-    return Model(context, Popular.of(frozen(popularity, np.float32)), factors, content, more)
+    return Model(context, ranked(POPULAR, statistics), factors, content, more)
 
 
 def _more(
@@ -135,8 +134,8 @@ def _more(
         "item2vec": lambda: fit_item2vec(interactions, n_items, settings=Item2VecSettings(), seed=seed),
         "affinity": lambda: _affinity(context),
         "segment": lambda: fit_segments(timeless.profiles, interactions, n_items, at),
-        "first": lambda: Popular.of(statistics.column("first_chance_8w"), "first"),
-        "trending": lambda: Popular.of(statistics.column("popularity_2w"), "trending"),
+        "first": lambda: ranked("first", statistics),
+        "trending": lambda: ranked("trending", statistics),
         "fresh": lambda: _fresh(statistics),
         "adoption": lambda: fit_adoption(timeless.profiles, interactions, n_items, at, seed=seed),
         "two-tower": lambda: _towers(timeless, context, interactions, at=at, seed=seed, stage=stage),
@@ -147,11 +146,9 @@ def _more(
 
 def _fresh(statistics: ItemStatistics) -> Popular | None:
     """What is taken most of what was first taken in the last weeks; None where everything is new or nothing is."""
-    new = statistics.column("age_weeks") < FRESH_WEEKS
-    known = np.isfinite(statistics.column("age_weeks"))
-    if not new.any() or new.sum() == known.sum():
-        return None
-    return Popular.of(statistics.column("popularity_2w"), "fresh", among=frozen(new, np.bool_))
+    source = ranked(FRESH, statistics)
+    n_known = np.count_nonzero(np.isfinite(statistics.column("age_weeks")))
+    return source if 0 < len(source.ranking) < n_known else None
 
 
 def _towers(
@@ -166,8 +163,7 @@ def _towers(
 
 def _affinity(context: Context) -> AffinityPopular | None:
     groups = _groups(context)
-    users_12w = np.expm1(context.statistics.column("users_12w"))
-    return AffinityPopular.of(groups, frozen(users_12w, np.float32)) if groups is not None else None
+    return AffinityPopular.of(groups, takers_of(context.statistics)) if groups is not None else None
 
 
 def _groups(context: Context) -> Int32 | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from recsys.als import ItemFactors
 from recsys.arrays import Float32, Int32, frozen
 from recsys.catalogue import Catalogue
 from recsys.profiles import Profiles
-from recsys.statistics import ItemStatistics
+from recsys.statistics import NAMES, ItemStatistics
 from recsys.text_vectors import TextVectors
 
 # A cross of two code families is only worth a feature family while its groups still hold a few items.
@@ -53,10 +53,14 @@ class Context:
     ) -> Context:
         """Derive families and shares; both are cheap (milliseconds for 100,000 items) and never stored."""
         families = code_families(catalogue.codes)
+        return cls(catalogue, statistics, families, {}, {}, profiles, factors, texts, platforms).as_of(statistics)
+
+    def as_of(self, statistics: ItemStatistics) -> Context:
+        """The same with other statistics, and the shares that follow from them."""
         takers = Takers.of(statistics)
-        shares = {name: takers.shares(codes) for name, codes in families.items()}
-        first_shares = {name: takers.first_shares(codes) for name, codes in families.items()}
-        return cls(catalogue, statistics, families, shares, first_shares, profiles, factors, texts, platforms)
+        shares = {name: takers.shares(codes) for name, codes in self.families.items()}
+        first_shares = {name: takers.first_shares(codes) for name, codes in self.families.items()}
+        return replace(self, statistics=statistics, shares=shares, first_shares=first_shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,16 @@ class Takers:
     @classmethod
     def of(cls, statistics: ItemStatistics) -> Takers:
         """Of all items."""
-        return cls(np.expm1(statistics.column("users_12w")), statistics.column("first_rate_8w"))
+        return cls.of_rows(statistics.values)
 
-    def with_newcomers(self, n: int) -> Takers:
-        """With ``n`` more items that nobody took."""
-        nobody = np.zeros(n, np.float32)
-        return Takers(np.concatenate([self.users, nobody]), np.concatenate([self.first, nobody]))
+    @classmethod
+    def of_rows(cls, values: Float32) -> Takers:
+        """Of the items whose statistics are ``values`` (m, 15)."""
+        return cls(np.expm1(values[:, NAMES.index("users_12w")]), values[:, NAMES.index("first_rate_8w")])
+
+    def with_newcomers(self, late: Takers) -> Takers:
+        """With the items of ``late`` behind these."""
+        return Takers(np.concatenate([self.users, late.users]), np.concatenate([self.first, late.first]))
 
     def shares(self, codes: Int32) -> Float32:
         """(n_items,) each item's share of the users of its group."""

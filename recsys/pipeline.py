@@ -247,7 +247,8 @@ def said_of_filling(query: Query, slate: Slate) -> tuple[str, ...]:
     if n_passing == len(slate):
         return ()
     n_filling = len(slate) - n_passing
-    return (f"only {n_passing} items pass the filter: the last {n_filling} of {len(slate)} are popular and ignore it",)
+    told = "1 item passes" if n_passing == 1 else f"{n_passing} items pass"
+    return (f"only {told} the filter: the last {n_filling} of {len(slate)} are popular and ignore it",)
 
 
 def _provenance(query: Query, found: Candidates, rows: Int64) -> Provenance:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +31,7 @@ NAMES = (
     "season",
 )
 GAP_PRIOR_PAIRS = 3.0
+USUAL_FADE_WEEKS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +45,26 @@ class ItemStatistics:
     age_weeks: since its first event · popularity_2w: users, fading over two weeks, over less in a shop of short lives ·
     first_chance_8w: users new to it in 8 weeks per active user who could have been · season: log ratio of its users in
     the 6 weeks around this time last year to the purchases of a mean 6 of that year, NaN without such a year ·
-    newcomer (15,): what an item without events has; None in statistics written before there were live items.
+    newcomer (15,): what an item without events has; None in statistics written before there were live items ·
+    fade_weeks: what popularity_2w fades over · arrivals: (15,) by item_id, of items that the snapshot lacks; only where
+    live events were counted.
     """
 
     at: int
     values: Float32
     newcomer: Float32 | None = None
+    fade_weeks: float = USUAL_FADE_WEEKS
+    arrivals: Mapping[str, Float32] = field(default_factory=dict)
 
     def column(self, name: str) -> Float32:
         """One statistic of every item (n_items,)."""
         return self.values[:, NAMES.index(name)]
 
     @classmethod
-    def fit(cls, interactions: Interactions, n_items: int, at: int, *, fade_weeks: float = 2.0) -> ItemStatistics:
-        """Count over interactions that all lie before ``at``. Memory: about 60 bytes an interaction.
-
-        fade_weeks: what ``popularity_2w`` fades over.
-        """
+    def fit(
+        cls, interactions: Interactions, n_items: int, at: int, *, fade_weeks: float = USUAL_FADE_WEEKS
+    ) -> ItemStatistics:
+        """Count over interactions that all lie before ``at``. Memory: about 60 bytes an interaction."""
         n_items += 1  # the last one is nobody's: what an item without events has
         # What a user said they did not like makes nothing popular.
         targets = interactions.targets & (interactions.weights > 0)
@@ -104,7 +109,7 @@ class ItemStatistics:
             _season(pair_item, pairs, ages, n_items),
         )
         values = frozen(np.stack(columns, axis=1), np.float32)
-        return cls(at, values[:-1], values[-1])
+        return cls(at, values[:-1], values[-1], fade_weeks)
 
     def of_newcomer(self) -> Float32:
         """(15,) what an item without events has. Where it was not written: as such an item has, or no rates at all."""
@@ -117,18 +122,36 @@ class ItemStatistics:
         unknown = frozenset({"repeat_rate", "return_rate", "gap_weeks", "age_weeks", "season"})
         return frozen([np.nan if name in unknown else 0.0 for name in NAMES], np.float32)
 
+    def of_arrivals(self, item_ids: Sequence[str]) -> Float32:
+        """(m, 15) of items that the snapshot lacks: what was counted of them, else what a newcomer has."""
+        nothing = self.of_newcomer()
+        rows = [self.arrivals.get(id, nothing) for id in item_ids]
+        return frozen(np.array(rows, np.float32).reshape(-1, len(NAMES)), np.float32)
+
     def write(self, out: SnapshotWriter) -> None:
         """Store as ``statistics.*`` arrays."""
         out.array("statistics.values", self.values)
         out.array("statistics.at", np.array([self.at], np.int64))
+        out.array("statistics.fade_weeks", np.array([self.fade_weeks], np.float64))
         if self.newcomer is not None:
             out.array("statistics.newcomer", self.newcomer)
+        if self.arrivals:
+            ids = sorted(self.arrivals)
+            out.json("statistics.arrivals.json", ids)
+            out.array("statistics.arrivals", np.stack([self.arrivals[id] for id in ids]))
 
     @classmethod
     def read(cls, src: SnapshotReader) -> ItemStatistics:
         """The statistics that ``write`` stored."""
         newcomer = src.array("statistics.newcomer") if src.has("statistics.newcomer") else None
-        return cls(int(src.array("statistics.at")[0]), src.array("statistics.values"), newcomer)
+        fade_weeks = USUAL_FADE_WEEKS
+        if src.has("statistics.fade_weeks"):
+            fade_weeks = float(src.array("statistics.fade_weeks")[0])
+        arrivals: Mapping[str, Float32] = {}
+        if src.has("statistics.arrivals.json"):
+            ids = src.json("statistics.arrivals.json")
+            arrivals = dict(zip(ids, src.array("statistics.arrivals"), strict=True))
+        return cls(int(src.array("statistics.at")[0]), src.array("statistics.values"), newcomer, fade_weeks, arrivals)
 
 
 def _returns(pairs: Groups, ages: Float64, pair_item: Int32, n_items: int) -> tuple[Float64, Float64]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from recsys.errors import InputError
 from recsys.sealing import keys_of, new_key
@@ -37,7 +39,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(line)
         if not settings.snapshots.is_dir():
             _say(f"snapshot folder {settings.snapshots} does not exist: calls fail until a rebuild publishes there")
-        return Supervisor(settings.sealed_with(token_key), say=_say).run()
+        with ExitStack() as ends:
+            settings = _with_scratch(settings.sealed_with(token_key), ends)
+            return Supervisor(settings, say=_say).run()
+
+
+def _with_scratch(settings: Settings, ends: ExitStack) -> Settings:
+    """With a folder of its own, gone in the end, where live events are to be counted."""
+    if not settings.state or settings.statistics_s is None:
+        return settings
+    try:
+        folder = ends.enter_context(TemporaryDirectory(prefix="recsys-server-", ignore_cleanup_errors=True))
+    except OSError as error:
+        _say(f"item statistics stay as the snapshot has them: no temporary folder, {error.strerror or error}")
+        return settings
+    return settings.with_scratch(Path(folder))
 
 
 def _check_files(settings: Settings) -> None:

@@ -66,6 +66,15 @@ def seconds(name: str, value: str | None, *, default: float, lowest: float) -> f
     return seconds
 
 
+def seconds_or_off(name: str, value: str | None, *, default: float, lowest: float) -> float | None:
+    if value == OFF:
+        return None
+    try:
+        return seconds(name, value, default=default, lowest=lowest)
+    except InputError:
+        raise InputError(f"{name} must be {lowest} to 86400 seconds, or off, got {value!r}") from None
+
+
 def milliseconds(name: str, value: str | None) -> float | None:
     if value is None or value == OFF:
         return None

@@ -23,6 +23,7 @@ from server.setting_values import (
     milliseconds,
     number,
     seconds,
+    seconds_or_off,
     share,
     state,
     switch,
@@ -31,7 +32,7 @@ from server.tls import TlsFiles
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 NEW_KEY = "a new key"
-_PATHS = ("compiled_cache", "tls_cert", "tls_key", "tls_client_ca", "tokens")
+_PATHS = ("scratch", "compiled_cache", "tls_cert", "tls_key", "tls_client_ca", "tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Settings:
     certificate of it · tokens: file of the bearer tokens that are let in, None: everybody is · token_key: what page and
     attribution tokens are sealed with, or @file, "": a new key each start · encoder: address of one, or "" ·
     longest_wait_ms: calls that would wait longer before they are begun are refused, None: however long · state: where
-    what happens between rebuilds is kept, a folder or a URL, "" nowhere · log_slates: share of answers that are kept.
+    what happens between rebuilds is kept, a folder or a URL, "" nowhere · log_slates: share of answers that are kept ·
+    statistics_s: seconds between two countings of live events into item statistics, None: never · scratch: a folder
+    of this server's own while it runs, None without one.
     """
 
     snapshots: Path
@@ -71,6 +74,8 @@ class Settings:
     longest_wait_ms: float | None = None
     state: str = ""
     log_slates: float = 0.0
+    statistics_s: float | None = 60.0
+    scratch: Path | None = None
 
     @property
     def tls(self) -> TlsFiles | None:
@@ -92,9 +97,14 @@ class Settings:
         """The same settings with the key itself in place of its file or of none."""
         return replace(self, token_key=token_key)
 
+    def with_scratch(self, folder: Path) -> Settings:
+        """The same settings with a folder of the server's own."""
+        return replace(self, scratch=folder)
+
     def lines(self) -> list[str]:
         """Readable lines, one a setting, secrets masked."""
         shown = {name: OFF if value is None else value for name, value in asdict(self).items()}
+        del shown["scratch"]  # nobody set it
         shown["verify_key"] = masked(self.verify_key)
         shown["token_key"] = masked(self.token_key) or NEW_KEY
         shown["state"] = masked_url(self.state) or OFF
@@ -156,6 +166,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         longest_wait_ms=milliseconds("--longest-wait-ms", values["longest_wait_ms"]),
         state=state(values["state"] or ""),
         log_slates=share("--log-slates", values["log_slates"]),
+        statistics_s=seconds_or_off("--statistics-s", values["statistics_s"], default=60.0, lowest=1.0),
         **files,
     )
 
@@ -204,6 +215,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--log-slates", metavar="SHARE", help="share of answers, 0 to 1, that are kept in --state; default 0"
+    )
+    parser.add_argument(
+        "--statistics-s",
+        metavar="S|off",
+        help="seconds between two countings of the events in --state into item statistics: what is popular, trending, "
+        "new; default 60; off: as the snapshot has them",
     )
     parser.add_argument("--poll-s", metavar="S", help="seconds between looks for a new snapshot, default 1")
     parser.add_argument("--max-concurrent", metavar="N", help="calls a worker takes on before refusing, default 256")

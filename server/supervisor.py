@@ -17,6 +17,7 @@ from types import FrameType
 from recsys.errors import InputError
 from server.children import exit_code, started
 from server.compilation import Compilation
+from server.counting import Counting
 from server.settings import Settings
 
 WORKER_COMMAND = (sys.executable, "-m", "server.worker")
@@ -53,7 +54,10 @@ class Supervisor:
         self._command = command
         self._slots = [_Slot(index) for index in range(settings.workers)]
         self._selector = selectors.DefaultSelector()
-        self._compilation = Compilation(settings, say=say, selector=self._selector)
+        self._chores = (
+            Compilation(settings, say=say, selector=self._selector),
+            Counting(settings, say=say, selector=self._selector),
+        )
         self._exit_code = 0
         self._kill_at_s: float | None = None
         self._is_told = False
@@ -76,20 +80,22 @@ class Supervisor:
                 for key, _ in self._selector.select(self._patience_s()):
                     if key.data is None:
                         woken.recv(4096)
-                    elif key.data is self._compilation:
-                        self._compilation.read()
-                    else:
+                    elif isinstance(key.data, _Slot):
                         self._read(key.data)
+                    else:
+                        key.data.read()
                 if self._is_told:
                     self._is_told = False
                     self._stop()
                 self._kill_overdue()
-                self._compilation.kill_overdue()
-                if self._kill_at_s is not None:
-                    # Here and not with the workers in _stop, which may be called before all that is ready was read.
-                    self._compilation.stop()
+                for chore in self._chores:
+                    chore.act()
+                    if self._kill_at_s is not None:
+                        # Not with the workers in _stop, which may be called before all that is ready was read.
+                        chore.stop()
         finally:
-            self._compilation.stop()
+            for chore in self._chores:
+                chore.stop()
             signal.set_wakeup_fd(previous_wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -124,8 +130,7 @@ class Supervisor:
     def _patience_s(self) -> float | None:
         """Seconds until something is due without being told; None when nothing is."""
         due = [slot.restart_at_s for slot in self._slots if not slot.process]
-        if self._compilation.due_s is not None:
-            due.append(self._compilation.due_s)
+        due += [chore.due_s for chore in self._chores if chore.due_s is not None]
         if self._kill_at_s is not None:
             due = [self._kill_at_s]
         return max(0.0, min(due) - monotonic()) if due else None
@@ -166,7 +171,8 @@ class Supervisor:
                 f"worker {slot.index} (process {slot.process.pid if slot.process else '?'}) serves {state['snapshot']}"
             )
             if self._kill_at_s is None:
-                self._compilation.want(state["snapshot"])
+                for chore in self._chores:
+                    chore.want(state["snapshot"])
 
     def _ended(self, slot: _Slot) -> None:
         process = slot.process

@@ -41,6 +41,7 @@ from server.clock import CLOCKS, wall_time
 from server.decoding import Decoding
 from server.embedding import Embedding
 from server.events import Events
+from server.freshening import Freshening
 from server.listening import listen
 from server.live import Live
 from server.live_items import LiveItems
@@ -84,12 +85,12 @@ class Worker:
         self._live = Live(_first_absence(store))
         self._health = Health(experimental_non_blocking=True)
         self._store = store
-        self._watcher = Watcher(
-            store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
-        )
         self._state = _opened(settings)
         self._slates = SlateLog(self._state, settings.log_slates)
         self._items = LiveItems(self._live, self._state)
+        self._watcher = Watcher(
+            store, self._live, on_serving=self._on_serving, after=self._after_look(), interval_s=settings.poll_s
+        )
         # Not the encoder of searches: one that fails here must not be left alone there.
         self._embedding = Embedding(self._live, self._items, self._state, TextEncoder(settings.encoder or None))
         self._pool = pool = CallPool(threads_of(settings.workers))
@@ -160,10 +161,21 @@ class Worker:
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(Reflection(REFLECTED), self._server)
 
     def _after_look(self) -> Callable[[], None]:
-        """What the watcher does after each look: replace rankers by compiled ones, where forests are compiled."""
-        if self._settings.compiled_cache is None or why_not():
-            return lambda: None
-        return Acceleration(self._live, ForestCache(self._settings.compiled_cache, toolchain())).look
+        """What the watcher does after each look: replace rankers by compiled ones, where forests are compiled, and
+        statistics by those of now, where they are counted.
+        """
+        looks: list[Callable[[], None]] = []
+        cache, scratch = self._settings.compiled_cache, self._settings.scratch
+        if cache is not None and not why_not():
+            looks.append(Acceleration(self._live, ForestCache(cache, toolchain())).look)
+        if scratch is not None:
+            looks.append(Freshening(self._live, self._items, scratch).look)
+
+        def look() -> None:
+            for one in looks:
+                one()
+
+        return look
 
     def _on_serving(self, version: str) -> None:
         self._set_health(health_pb2.HealthCheckResponse.SERVING)

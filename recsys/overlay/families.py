@@ -49,20 +49,24 @@ class CodeFamilies:
             found[name] = self._moved(old, pairs, changes)
         return found
 
-    def shares(self, changes: Changes, families: Mapping[str, Int32]) -> tuple[Shares, Shares]:
-        """Shares and first shares of ``families``, as ``Context.of`` would have them."""
+    def shares(self, changes: Changes, families: Mapping[str, Int32], arrivals: Float32) -> tuple[Shares, Shares]:
+        """Shares and first shares of ``families``, as ``Context.of`` would have them; arrivals (m, 15): statistics of
+        the new items.
+        """
         context = self._snapshot.model.context
         known, late = changes.numbers[: changes.n_known], changes.numbers[changes.n_known :]
+        late_takers = Takers.of_rows(arrivals)
+        is_untaken = not late_takers.users.any()
         shares, first_shares = {}, {}
         for name, codes in families.items():
-            if np.array_equal(codes[known], context.families[name][known]):
+            if is_untaken and np.array_equal(codes[known], context.families[name][known]):
                 # Nobody took a new item: it has no share of its group, and the others' is what it was.
                 nothing = np.where(codes[late] >= 0, np.float32(0), np.float32(np.nan))
                 shares[name] = grown(context.shares[name], nothing)
                 first_shares[name] = grown(context.first_shares[name], nothing)
             else:
-                takers = self._takers.with_newcomers(len(late))
-                shares[name], first_shares[name] = takers.shares(codes), takers.first_shares(codes)
+                takers, whole = self._takers.with_newcomers(late_takers), codes[:]
+                shares[name], first_shares[name] = takers.shares(whole), takers.first_shares(whole)
         return shares, first_shares
 
     @cached_property

@@ -68,9 +68,10 @@ class Basis:
         changes = Changes.of(base, items, self._rows)
         if not len(changes):
             return Overlay(base)
-        context, old = self._context(changes), base.model
+        arrivals = self._arrivals(changes)
+        context, old = self._context(changes, arrivals), base.model
         content, waiting = self._content(changes, vectors)
-        new = self._newcomers(changes, context.catalogue)
+        new = self._newcomers(changes, context.catalogue, arrivals)
         of_factors = None if old.factors is None else factors(old.factors, new)
         context = replace(
             context,
@@ -110,17 +111,21 @@ class Basis:
         )
         return Overlay(snapshot, before.waiting, changes)
 
-    def _context(self, changes: Changes) -> Context:
+    def _arrivals(self, changes: Changes) -> Float32:
+        """(m, 15) statistics of the new items."""
+        ids = [row.item.item_id for row in changes.rows[changes.n_known :]]
+        return self.snapshot.model.context.statistics.of_arrivals(ids)
+
+    def _context(self, changes: Changes, arrivals: Float32) -> Context:
         """Still with the snapshot's factors and texts, which sources share."""
         old = self.snapshot.model.context
         codes = self._code_families.codes(changes)
         families = self._code_families.families(changes, codes)
-        shares, first_shares = self._code_families.shares(changes, families)
-        newcomers = np.tile(old.statistics.of_newcomer(), (changes.n_new, 1))
+        shares, first_shares = self._code_families.shares(changes, families, arrivals)
         return replace(
             old,
             catalogue=self._catalogue(changes, codes),
-            statistics=replace(old.statistics, values=grown(old.statistics.values, newcomers)),
+            statistics=replace(old.statistics, values=grown(old.statistics.values, arrivals)),
             families=families,
             shares=shares,
             first_shares=first_shares,
@@ -148,14 +153,15 @@ class Basis:
             gone=frozen(np.union1d(np.setdiff1d(old.gone, changes.numbers), changes.gone), np.int32),
         )
 
-    def _newcomers(self, changes: Changes, catalogue: Catalogue) -> Newcomers:
+    def _newcomers(self, changes: Changes, catalogue: Catalogue, arrivals: Float32) -> Newcomers:
         known, late = changes.numbers[: changes.n_known], changes.numbers[changes.n_known :]
         brands = None if self._affinity_family == BRAND else catalogue.codes.get(BRAND)
         groups = catalogue.codes.get(self._affinity_family)
         if groups is None:
-            return Newcomers(late, changes.n_items, brands=brands)
+            return Newcomers(late, changes.n_items, arrivals, brands=brands)
         before = self.snapshot.catalogue.codes[self._affinity_family]
-        return Newcomers(late, changes.n_items, groups[:], brands, known[groups[known] != before[known]])
+        moved = known[groups[known] != before[known]]
+        return Newcomers(late, changes.n_items, arrivals, groups[:], brands, moved)
 
     @cached_property
     def _affinity_family(self) -> str:

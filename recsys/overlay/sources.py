@@ -19,22 +19,25 @@ from recsys.sources.factors import Factors
 from recsys.sources.item2vec import Item2Vec
 from recsys.sources.item_neighbours import ItemNeighbours
 from recsys.sources.popular import Popular
+from recsys.sources.popularity import SCORES, among
 from recsys.sources.segment import SegmentPopular
 from recsys.sources.stored import StoredSource
 from recsys.sources.two_tower import TwoTowerSource
 from recsys.sources.user_neighbours import UserNeighbours
 from recsys.sparse import SparseTable
+from recsys.statistics import NAMES
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomers:
-    """What sources are told: numbers (m,) of new items, from n_items on · n_items the snapshot has · groups and brands
-    (n_items + m,) codes of all items in the family that the source ``affinity`` goes by, and of their brand; None where
-    there is none · moved: known items that are of another group now.
+    """What sources are told: numbers (m,) of new items, from n_items on · n_items the snapshot has · statistics (m, 15)
+    of them · groups and brands (n_items + m,) codes of all items in the family that ``affinity`` goes by, and of their
+    brand; None where there is none · moved: known items that are of another group now.
     """
 
     numbers: Int32
     n_items: int
+    statistics: Float32
     groups: Int32 | None = None
     brands: Int32 | None = None
     moved: Int32 | None = None
@@ -44,12 +47,25 @@ class Newcomers:
 
 
 def popular(source: Popular, new: Newcomers) -> Popular:
-    """New items last, by number: nobody has taken them yet. So a list that is filled comes to them too, and the items
-    that are new to people are joined by those that are new to the shop.
+    """New items that somebody took are where that puts them, the others last, by number: so a list that is filled comes
+    to them too, and the items that are new to people are joined by those that are new to the shop.
+
+    Copies 8 bytes an item where a new one was taken.
     """
-    return Popular(
-        grown(source.ranking, new.numbers), grown(source.scores, np.zeros(len(new), np.float32)), source.name
-    )
+    late: Float32 = np.zeros(len(new), np.float32)
+    if source.name in SCORES:
+        late = SCORES[source.name](new.statistics)
+        eligible = among(source.name, new.statistics)
+        late = late if eligible is None else np.where(eligible, late, np.float32(0))
+    untaken = late <= 0
+    if len(taken := np.flatnonzero(~untaken)):
+        taken = taken[np.argsort(-late[taken], kind="stable")]
+        places = np.searchsorted(-source.scores, -late[taken], side="right")
+        ranking = np.insert(source.ranking, places, new.numbers[taken])
+        scores = np.insert(source.scores, places, late[taken])
+        source = Popular(frozen(ranking, np.int32), frozen(scores, np.float32), source.name)
+    rest = new.numbers[untaken]
+    return Popular(grown(source.ranking, rest), grown(source.scores, np.zeros(len(rest), np.float32)), source.name)
 
 
 def factors(source: Factors, new: Newcomers) -> Factors:
@@ -114,7 +130,10 @@ def _affinity(source: AffinityPopular, new: Newcomers) -> AffinityPopular:
         groups = np.concatenate([source.codes, np.full(m, -1, np.int32)])
     totals, users = _totals(source)
     strength = np.concatenate([source.strength, np.zeros(m, np.float32)])
-    strength[n:] = mean_strength(groups[n:], source.codes, totals)
+    taken = np.expm1(new.statistics[:, NAMES.index("users_12w")])
+    strength[n:] = np.where(
+        taken > 0, _strength(taken, groups[n:], totals), mean_strength(groups[n:], source.codes, totals)
+    )
     if new.moved is not None and len(new.moved):
         # Their users came with them, those of both groups stay: other items' strength is the snapshot's.
         codes = groups[new.moved]
@@ -125,8 +144,17 @@ def _affinity(source: AffinityPopular, new: Newcomers) -> AffinityPopular:
         return AffinityPopular(groups, strength, source.name)
     brands = new.brands
     by_brand = np.bincount(brands[:n][brands[:n] >= 0], weights=users[brands[:n] >= 0], minlength=1)
-    late = frozen(mean_strength(brands[n:], brands[:n], by_brand), np.float32)
+    # Of what was taken its group tells enough.
+    of_brand = np.where(taken > 0, np.float32(0), mean_strength(brands[n:], brands[:n], by_brand))
+    late = frozen(of_brand, np.float32)
     return GrownAffinity(groups, strength, source.name, brands=brands, brand_strength=late)
+
+
+def _strength(users: Float32, late: Int32, totals: Any) -> Float32:
+    """(m,) of new items with so many recent ``users`` (m,) in the groups ``late`` (m,), beside the ``totals`` (G,)."""
+    of_group = np.append(totals, 0.0)[np.where((late >= 0) & (late < len(totals)), late, -1)]
+    strength: Float32 = np.where(late >= 0, users / np.sqrt(of_group + users + 1.0), 0.0).astype(np.float32)
+    return strength
 
 
 def mean_strength(late: Int32, codes: Int32, totals: Any) -> Float32:

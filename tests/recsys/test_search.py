@@ -78,7 +78,7 @@ def test_rules_hold_as_in_every_list(shop: Snapshot) -> None:
     assert set(shown(loose)) == {OAT, WHOLE, CHOCOLATE, GOAT}
     ask = Ask(at=NOW, serving_config="search", text="milk", filter='title:"tofu"', strict_filtering=False)
     assert resolve(ask, shop).warnings == ()
-    assert loose.warnings == ("only 1 items pass the filter: the last 3 of 4 are popular and ignore it",)
+    assert loose.warnings == ("only 1 item passes the filter: the last 3 of 4 are popular and ignore it",)
 
 
 def test_a_page_is_the_beginning_of_a_longer_page(shop: Snapshot) -> None:

@@ -34,7 +34,7 @@ class Room:
         while compilation.due_s is not None:
             for key, _ in self.selector.select(0.05):
                 key.data.read()
-            compilation.kill_overdue()
+            compilation.act()
         return self.said
 
 

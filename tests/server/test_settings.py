@@ -44,6 +44,8 @@ def test_an_encoder_and_a_longest_wait_are_off_unless_given() -> None:
 def test_state_is_a_folder_or_a_url_and_off_unless_given() -> None:
     assert (parse(NEEDED, {}).state, parse(NEEDED, {}).log_slates) == ("", 0.0)
     assert parse([*NEEDED, "--state", "state"], {}).state == str(Path("state").absolute())
+    assert parse(NEEDED, {}).statistics_s == 60.0
+    assert parse([*NEEDED, "--statistics-s", "off"], {"RECSYS_STATISTICS_S": "5"}).statistics_s is None
     given = parse([*NEEDED, "--log-slates", "0.1"], {"RECSYS_STATE": "rediss://:secret@host:6379/1"})
     assert (given.state, given.log_slates) == ("rediss://:secret@host:6379/1", 0.1)
     assert Settings.from_json(given.to_json()) == given
@@ -81,6 +83,7 @@ def test_the_password_of_a_store_is_not_printed(url: str, shown: str) -> None:
         ([*NEEDED, "--encoder", "50061"], "--encoder must be HOST:PORT with a port of 0 to 65535, got '50061'"),
         ([*NEEDED, "--state", "s3://bucket"], "--state must be a folder or a URL of redis, rediss, got one of 's3'"),
         ([*NEEDED, "--log-slates", "10%"], "--log-slates must be 0 to 1, got '10%'"),
+        ([*NEEDED, "--statistics-s", "0"], "--statistics-s must be 1.0 to 86400 seconds, or off, got '0'"),
         ([*NEEDED, "--poll-s", "nan"], "--poll-s must be 0.05 to 86400 seconds, got 'nan'"),
     ],
 )

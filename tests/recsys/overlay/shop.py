@@ -98,17 +98,25 @@ def level(category: str, depth: int) -> str:
     return " > ".join(levels[:depth]) if category and len(levels) >= depth else ""
 
 
-def built(all_things: Sequence[Thing], *, n_taken: int = 20, with_texts: bool = True) -> Snapshot:
-    """The snapshot of ``all_things``, of which the first ``n_taken`` have events by 12 users."""
+def taken(n_taken: int = 20, since: Sequence[tuple[int, int, int]] = ()) -> Interactions:
+    """The first ``n_taken`` items by 12 users, and ``since``: user, item and time of more."""
+    pairs = [(user, item) for user in range(12) for item in range(n_taken) if (user + item) % 3 and item % 12 != user]
+    events = [(user, item, NOW - (1 + (5 * user + 3 * item) % 90) * DAY) for user, item in pairs] + list(since)
+    users, items, times = zip(*events, strict=True)
+    ones = [1.0] * len(events)
+    return Interactions.ordered(users=users, items=items, times=times, weights=ones, targets=[True] * len(events))
+
+
+def built(
+    all_things: Sequence[Thing],
+    *,
+    n_taken: int = 20,
+    with_texts: bool = True,
+    since: Sequence[tuple[int, int, int]] = (),
+) -> Snapshot:
+    """The snapshot of ``all_things``, of which ``n_taken`` and ``since`` have events as in ``taken``."""
     n = len(all_things)
-    events = [(user, item) for user in range(12) for item in range(n_taken) if (user + item) % 3 and item % 12 != user]
-    interactions = Interactions.ordered(
-        users=[user for user, _ in events],
-        items=[item for _, item in events],
-        times=[NOW - (1 + (5 * user + 3 * item) % 90) * DAY for user, item in events],
-        weights=[1.0] * len(events),
-        targets=[True] * len(events),
-    )
+    interactions = taken(n_taken, since)
     category = [one.category for one in all_things]
     codes = {
         "category_1": codes_of([level(path, 1) for path in category]),

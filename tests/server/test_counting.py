@@ -1,0 +1,102 @@
+"""When live events are counted: at once for another snapshot, then after a rest, and never where that is off."""
+
+from __future__ import annotations
+
+import selectors
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from server.counting import RESTS, Counting
+from server.settings import Settings
+
+PATIENCE_S = 60
+
+
+class Room:
+    """A selector, what was said, and the loop a supervisor runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.selector = selectors.DefaultSelector()
+        self.said: list[str] = []
+
+    def start(self, program: str, **options: Any) -> Counting:
+        command = (sys.executable, "-c", program)
+        return Counting(self.settings, say=self.said.append, selector=self.selector, command=command, **options)
+
+    def run(self, counting: Counting, n_lines: int) -> None:
+        """Until so much was said."""
+        end_s = monotonic() + PATIENCE_S
+        while len(self.said) < n_lines:
+            assert monotonic() < end_s, self.said
+            counting.act()
+            for key, _ in self.selector.select(0.01):
+                key.data.read()
+
+
+@pytest.fixture
+def room(tmp_path: Path, settings_for: Callable[..., Settings]) -> Iterator[Room]:
+    room = Room(settings_for(tmp_path, scratch=tmp_path, statistics_s=0.2))
+    yield room
+    room.selector.close()
+
+
+def test_it_counts_for_the_version_that_is_served_again_and_again_at_the_lowest_priority(room: Room) -> None:
+    counting = room.start("import os, sys; print(os.nice(0), sys.argv[1])")
+    assert counting.due_s is None
+    counting.want("v1")
+    room.run(counting, 1)
+    counting.want("v1")
+    room.run(counting, 3)
+    counting.stop()
+    assert room.said == ["19 v1"] * 3
+
+
+def test_another_version_is_counted_for_at_once_even_in_the_midst_of_a_counting(room: Room) -> None:
+    counting = room.start("import sys; print(sys.argv[1])")
+    counting.want("v1")
+    counting.act()
+    counting.want("v2")
+    room.run(counting, 2)
+    counting.stop()
+    assert room.said == ["v1", "v2"]
+
+
+def test_it_rests_ten_times_as_long_as_it_took(room: Room) -> None:
+    counting = room.start("import time; time.sleep(0.5); print(1)")
+    counting.want("v1")
+    room.run(counting, 1)
+    while counting.due_s is None or counting.due_s > monotonic() + 3600 or room.selector.get_map():
+        for key, _ in room.selector.select(0.01):
+            key.data.read()
+        if not room.selector.get_map():
+            break
+    assert counting.due_s is not None
+    assert counting.due_s - monotonic() > 0.4 * RESTS
+    counting.stop()
+
+
+@pytest.mark.parametrize("off", [{"scratch": None}, {"statistics_s": None}])
+def test_it_never_counts_where_that_is_off(room: Room, off: dict[str, None], settings_for: Any, tmp_path: Path) -> None:
+    room.settings = settings_for(tmp_path, **{"scratch": tmp_path, "statistics_s": 1.0, **off})
+    counting = room.start("print(1)")
+    counting.want("v1")
+    counting.act()
+    assert counting.due_s is None
+
+
+def test_a_counting_that_takes_too_long_is_ended_and_one_that_fails_is_said(room: Room) -> None:
+    counting = room.start("import time; time.sleep(600)", longest_s=0.3)
+    counting.want("v1")
+    room.run(counting, 2)
+    counting.stop()
+    assert room.said == [
+        "counting what is taken lately takes more than 0.3 s and is ended",
+        "counting what is taken lately ended with code -9; item statistics stay as they are",
+    ]
+    assert counting.due_s is None
