@@ -5,7 +5,7 @@
 Complete Journey, cut at ``--split-at`` (2017-12-04T05:00Z). Two snapshots: a stale one that saw nothing of the four
 weeks before the cut, not even the products first sold in or after them, and a fresh one rebuilt at the cut. The four
 weeks are then written through WriteEvents, their new products through UpsertItems, and everybody is asked again by
-recsys-batch.
+recsys-batch once the server has counted the events into its item statistics, which a server does every minute.
 
 - Recovery: (live - stale) / (fresh - stale) of NDCG@10, with the interval of a paired bootstrap over users.
 - Cold start: known users' latest 0, 1, 3 and 10 purchases before the cut under ids that no snapshot knows, against what
@@ -31,7 +31,7 @@ from pathlib import Path
 import polars as pl
 from replay.asking import Lists, lists_of
 from replay.figures import cold_start, new_items, recovery
-from replay.writing import write_events, write_items
+from replay.writing import wait_until_counted, write_events, write_items
 from running_encoder import running_encoder
 from running_server import running_server
 
@@ -110,19 +110,23 @@ def _ask(
         found["fresh"] = lists_of(server.target, users, replay.cut, work)
     state = work / "state"
     shutil.rmtree(state, ignore_errors=True)
-    flags = ["--state", str(state), *(["--encoder", encoder] if encoder else [])]
+    flags = ["--state", str(state), "--statistics-s", "1", *(["--encoder", encoder] if encoder else [])]
     with running_server(stale, flags=flags) as server:
         found["stale"] = lists_of(server.target, users, replay.cut, work)
         events_s = write_events(server.target, replay.written)
+        n_written = replay.written.height
+        counted_s = wait_until_counted(server, n_written)
         found["events"] = lists_of(server.target, users, replay.cut, work)
         items_s = write_items(server.target, replay.new_items, until_found=encoder is not None)
         found["live"] = lists_of(server.target, users, replay.cut, work)
         for n_events in COLD_EVENTS:
-            write_events(server.target, renamed(replay, n_events))
+            write_events(server.target, events := renamed(replay, n_events))
+            n_written += events.height
+            wait_until_counted(server, n_written)
             asked = users.select(pl.format("cold-{}-{}", pl.lit(n_events), "user_id").alias("user_id"))
             found[f"cold-{n_events}"] = lists_of(server.target, asked, replay.cut, work)
     counts = {"n_events": replay.written.height, "events_s": events_s, "n_items": replay.new_items.height}
-    return found, {**counts, "items_s": items_s}
+    return found, {**counts, "counted_s": counted_s, "items_s": items_s}
 
 
 def renamed(replay: Replay, n_events: int) -> pl.DataFrame:

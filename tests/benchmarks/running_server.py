@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -25,12 +26,23 @@ _SERVES = re.compile(r"worker \d+ \(process (\d+)\) serves (\S+)")
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """target: HOST:PORT · workers: process ids · version: the snapshot · start_s: until every worker was SERVING."""
+    """target: HOST:PORT · workers: process ids · version: the snapshot · start_s: until every worker was SERVING · log:
+    file of its structured log.
+    """
 
     target: str
     workers: tuple[int, ...]
     version: str
     start_s: float
+    log: Path
+
+    def logged(self, event: str) -> Iterator[dict[str, object]]:
+        """The records of ``event`` so far, oldest first."""
+        with self.log.open() as lines:
+            for line in lines:
+                # Others may write to the same file, or be in the midst of a line.
+                if event in line and line.startswith("{") and line.endswith("}\n"):
+                    yield json.loads(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,7 @@ def running_server(
     _compile_rankers(snapshots, python)
     command = [python, "-m", "server.cli", "--snapshots", str(snapshots), "--address", "127.0.0.1:0"]
     command += ["--clock", "snapshot", "--workers", str(n_workers), *flags]
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.NamedTemporaryFile("w+") as log:
         started = perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         overdue = Timer(START_LIMIT_S, process.kill)
@@ -80,7 +92,7 @@ def running_server(
                 log.seek(0)
                 raise RuntimeError(f"the server did not start; it said:\n{log.read()}")
             overdue.cancel()
-            yield RunningServer(target, tuple(workers), version, perf_counter() - started)
+            yield RunningServer(target, tuple(workers), version, perf_counter() - started, Path(log.name))
         finally:
             overdue.cancel()
             process.terminate()

@@ -18,10 +18,13 @@ from protos.recommender.v1.event_service_pb2_grpc import EventServiceStub
 from protos.recommender.v1.item_pb2 import Item
 from protos.recommender.v1.recommendation_service_pb2 import SimilarItemsRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from running_server import RunningServer
 
 MOST = 1000
 CALL_LIMIT_S = 60.0
 FOUND_LIMIT_S = 600.0
+COUNTED_LIMIT_S = 600.0
+IN_USE = "item statistics of now in use"
 _OWN = {"item_id", "title", "category", "brand", "price"}
 
 
@@ -50,6 +53,16 @@ def write_items(target: str, items: pl.DataFrame, *, until_found: bool) -> float
                 raise RuntimeError(f"{len(refused)} items were refused, the first: {refused[0]}")
         if until_found and items.height:
             _wait_until_similar(channel, items.row(-1, named=True)["item_id"])
+    return perf_counter() - started
+
+
+def wait_until_counted(server: RunningServer, n_events: int) -> float:
+    """Seconds until the server's item statistics are with so many events. RuntimeError when they never are."""
+    started = perf_counter()
+    while max((int(str(one["n_events"])) for one in server.logged(IN_USE)), default=0) < n_events:
+        if perf_counter() - started > COUNTED_LIMIT_S:
+            raise RuntimeError(f"{n_events} events were not counted within {COUNTED_LIMIT_S:g} s")
+        sleep(0.1)
     return perf_counter() - started
 
 
