@@ -9,6 +9,7 @@ from time import perf_counter, sleep
 import grpc
 import polars as pl
 from google.protobuf.timestamp_pb2 import Timestamp
+from running_server import RunningServer
 
 from protos.recommender.v1.catalog_service_pb2 import UpsertItemsRequest
 from protos.recommender.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -18,7 +19,6 @@ from protos.recommender.v1.event_service_pb2_grpc import EventServiceStub
 from protos.recommender.v1.item_pb2 import Item
 from protos.recommender.v1.recommendation_service_pb2 import SimilarItemsRequest
 from protos.recommender.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from running_server import RunningServer
 
 MOST = 1000
 CALL_LIMIT_S = 60.0
