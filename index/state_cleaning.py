@@ -22,6 +22,7 @@ from index.state_merge import StateReport, in_tables
 from index.state_overlay import with_changed_items, with_changed_profiles
 from index.state_tables import US, StateTables
 from recsys.asker import VISITOR
+from recsys.decay import DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,15 @@ def live_events(state: StateTables, known: pl.DataFrame, *, now: int, until: int
         n_linked=int((of_visitors & ~unlinked).sum()),
         n_visitors=raw.filter(unlinked)["user_id"].n_unique(),
         position=state.position,
+        gap_days=_gap_days(known, events),
     )
     return Live(events, report)
+
+
+def _gap_days(known: pl.DataFrame, added: pl.DataFrame) -> float:
+    last = known["time"].max()
+    first = added.filter(pl.col("time") > last)["time"].min() if isinstance(last, int) else None
+    return (first - last) / DAY_S if isinstance(first, int) and isinstance(last, int) else 0.0
 
 
 def overlaid(

@@ -10,6 +10,8 @@ import polars as pl
 
 from recsys.stores.event_ids import DERIVED
 
+# A window to learn from is a month at most: half of one without events is no window any more.
+LONG_GAP_DAYS = 14.0
 _IDENTITY = ["user_id", "item_id", "event_type", "time"]
 
 
@@ -22,7 +24,8 @@ class StateReport:
     users table · n_linked: events that a link gave to a user, of the tables too · n_visitors: unlinked visitors with
     kept events · n_items_changed, n_items_new, n_items_deleted, n_profiles, n_profiles_new: laid over the tables ·
     unfit: by column of the items table, values that are not of its kind and so count as unknown ·
-    position: in the state's log, of the last event that was read.
+    position: in the state's log, of the last event that was read · gap_days: between the last event of the tables and
+    the first that was added behind it, 0 without one.
     """
 
     n_events: int = 0
@@ -42,6 +45,7 @@ class StateReport:
     n_profiles: int = 0
     n_profiles_new: int = 0
     position: int = 0
+    gap_days: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the snapshot's report."""
@@ -56,6 +60,11 @@ class StateReport:
             + (f"; rejected: {', '.join(f'{why} {count:,}' for why, count in self.rejected.items())}"
                if self.rejected else "")
         ]  # fmt: skip
+        if self.gap_days >= LONG_GAP_DAYS:
+            out.append(
+                f"state: between the last event of the tables and the next that was added lie {self.gap_days:.0f} days of "
+                "which nothing is known: windows to learn from and to judge by lie there, give newer tables"
+            )
         if self.n_linked or self.n_visitors:
             out.append(
                 f"state: {self.n_linked:,} events of linked visitors are their users', "

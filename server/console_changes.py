@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf.json_format import ParseDict, ParseError
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 from rich.console import Group, RenderableType
@@ -32,6 +31,7 @@ from protos.recommender.v1.user_service_pb2 import (
 from protos.recommender.v1.user_service_pb2_grpc import UserServiceStub
 from recsys.errors import InputError
 from server import console_tables
+from server.event_lines import event_of
 
 # Of one call: a commit costs the same for one event and for hundreds.
 EVENTS_A_CALL = 500
@@ -180,21 +180,9 @@ def _line(number: int, raw: bytes) -> _Line:
     except (ValueError, RecursionError):
         return _Line(number, None, "no JSON in UTF-8")
     try:
-        return _Line(number, _event(fields))
-    except (ValueError, OverflowError, ParseError, RecursionError) as error:
+        return _Line(number, event_of(fields))
+    except InputError as error:
         return _Line(number, None, f"no event: {error}")
-
-
-def _event(fields: Any) -> Event:
-    if not isinstance(fields, dict):
-        raise ParseError("a line must be an object")
-    stamp = fields.get("timestamp")
-    if not isinstance(stamp, int | float):
-        return ParseDict(fields, Event())
-    # As in the tables of a rebuild: epoch seconds.
-    event = ParseDict({name: value for name, value in fields.items() if name != "timestamp"}, Event())
-    event.timestamp.FromNanoseconds(round(stamp * 1e9))
-    return event
 
 
 def _said(status: Status) -> str:

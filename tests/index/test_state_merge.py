@@ -13,7 +13,7 @@ from index.dataset import Dataset, load
 from index.state_merge import StateReport
 from index.state_tables import StateTables
 from recsys.stores.protocols import State
-from recsys.stores.records import LiveEvent
+from recsys.stores.records import EventFilter, LiveEvent
 
 from .merged_state import NOW, US, Read, did, report, rows
 from .small_sales import DAY_S, START, sales, write_csv
@@ -50,6 +50,16 @@ def test_events_of_the_state_are_added_and_new_users_with_them(read: Read, state
     assert rows(dataset, "new") == [("i1", 7)]
     assert report(dataset).n_kept == 2
     assert "state: 2 events, 0 already in the tables, 2 added" in dataset.report.lines()
+
+
+def test_months_between_the_tables_and_what_was_kept_since_are_told(read: Read, state: State) -> None:
+    state.events.append([did("u0", "i9", START + 20 * DAY_S), did("u0", "i9", START + 45 * DAY_S)])
+    assert report(read()).gap_days == pytest.approx(45 - 39)
+    assert not any("of which nothing is known" in line for line in read().report.lines())
+    state.events.purge(EventFilter(), force=True)
+    state.events.append([did("u0", "i9", START + 99 * DAY_S)])
+    assert report(read()).gap_days == pytest.approx(60)
+    assert any("lie 60 days of which nothing is known" in line for line in read().report.lines())
 
 
 def test_what_the_tables_have_already_counts_once(read: Read, state: State) -> None:
