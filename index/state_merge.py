@@ -62,8 +62,8 @@ class StateReport:
         ]  # fmt: skip
         if self.gap_days >= LONG_GAP_DAYS:
             out.append(
-                f"state: between the last event of the tables and the next that was added lie {self.gap_days:.0f} days of "
-                "which nothing is known: windows to learn from and to judge by lie there, give newer tables"
+                f"state: between the last event of the tables and the next that was added lie {self.gap_days:.0f} days "
+                "of which nothing is known: windows to learn from and to judge by lie there, give newer tables"
             )
         if self.n_linked or self.n_visitors:
             out.append(

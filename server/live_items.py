@@ -10,6 +10,7 @@ from time import perf_counter
 
 from recsys.arrays import Float32
 from recsys.model import Snapshot
+from recsys.overlay.filters import ChangedFilters
 from recsys.overlay.overlay import Basis, Overlay
 from recsys.overlay.rows import is_restocked
 from recsys.stores.records import LiveItem
@@ -148,6 +149,8 @@ class LiveItems:
                 "n_waiting": len(now.overlay.waiting),
                 "ms": round((perf_counter() - started) * 1e3, 1),
             }
+            if isinstance(filters := now.overlay.snapshot.filters, ChangedFilters) and (n := filters.n_left_out):
+                fields["n_attributes_left_out"] = n
             # Stock moves all the time.
             is_stock = laid is not None and now.overlay.waiting is laid.overlay.waiting
             LOG.log(logging.DEBUG if is_stock else logging.INFO, "catalogue changed", extra={"fields": fields})

@@ -41,6 +41,12 @@ class ChangedFilters(Filters):
         self._known: dict[str, NDArray[np.uint8]] = {}
         self._known_lock = Lock()
 
+    @property
+    def n_left_out(self) -> int:
+        """How many attributes the items have, beyond ``MOST_NEW_ATTRIBUTES`` new ones, that no filter can name."""
+        names = {f"{ATTRIBUTES}{name}" for row in self._changes.rows for name in row.attributes}
+        return len(names - self.columns.by_name.keys())
+
     @classmethod
     def over(cls, base: Filters, changes: Changes, before: Filters | None = None) -> ChangedFilters:
         """``base`` under ``changes``. before: of former changes, used again where it fits."""

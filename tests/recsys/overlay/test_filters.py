@@ -10,6 +10,7 @@ import pytest
 from recsys.errors import FilterError
 from recsys.filters.columns import Booleans, Numbers, TextLists, Texts
 from recsys.model import Snapshot
+from recsys.overlay.filters import ChangedFilters
 from recsys.overlay.overlay import Basis
 from recsys.stores.records import LiveItem
 
@@ -123,3 +124,13 @@ def test_an_attribute_that_the_snapshot_lacks_can_be_filtered_by_at_once() -> No
     assert np.flatnonzero(later.filters.mask("attributes.watts > 1000")).tolist() == [2]
     assert np.flatnonzero(later.filters.mask("NOT attributes.watts:*")).tolist() == [*range(2), *range(3, 25)]
     assert np.flatnonzero(later.filters.mask("price = 30")).tolist() == [24]
+
+
+def test_of_names_that_no_snapshot_has_so_many_count_and_the_others_are_numbered() -> None:
+    fields = {f"attributes.late-{n:02d}": "x" for n in range(70)} | {"attributes.colour": "red"}
+    laid = Basis(built(things())).over([LiveItem("i01", fields, 1)], {}).snapshot.filters
+    assert isinstance(laid, ChangedFilters)
+    assert laid.mask('attributes.late-63 = "x"').sum() == 1
+    with pytest.raises(FilterError):
+        laid.check('attributes.late-64 = "x"')
+    assert laid.n_left_out == 6
