@@ -109,7 +109,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
     if ask.text and not config.needs_query:
         raise InvalidRequest([Violation("query", f"serving config {config.name!r} takes no query: ask one that does")])
     person = ask.person or Person(ask.user_id)
-    asker = known.people.asker(person, ask.recent, at=ask.at, is_now=ask.is_now)
+    asker = known.people.asker(person, ask.recent, at=ask.at, is_now=ask.is_now, platform=ask.platform)
     recent, history = asker.recent, asker.recent.history
     exclude, unknown_excluded = _numbers(known.catalogue, ask.exclude_item_ids)
     context, unknown_context = _numbers(known.catalogue, ask.context_item_ids)
@@ -180,7 +180,7 @@ def resolve(ask: Ask, known: Known) -> Resolved:
         relevant=relevant,
         profile=asker.profile,
         selves=asker.selves,
-        platform=known.people.platform(person, ask.platform, at=ask.at),
+        platform=asker.platform,
         draws=_draws(ask, config, allowed, promoted, known) if EXPLORATION in config.active else None,
     )
     if ask.at <= known.last_event_at:
