@@ -58,6 +58,13 @@ def is_list(dtype: pl.DataType) -> bool:
     return _inner(dtype) is not None
 
 
+def is_unreadable(dtype: pl.DataType) -> bool:
+    """Whether no cell of this type can be told as text or a list of text: structs, bytes, and lists of either."""
+    inner = _inner(dtype)
+    told = dtype if inner is None else inner
+    return told == pl.Binary or told.is_nested()
+
+
 def _inner(dtype: pl.DataType) -> pl.DataType | None:
     """The type of entries of a list; None for what is none."""
     return dtype.inner if isinstance(dtype, pl.List | pl.Array) else None  # type: ignore[return-value]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from index.cells import BAD_ID, LONGEST_ID, is_list, number, seconds, text, texts, truth
+from index.cells import BAD_ID, LONGEST_ID, is_list, is_unreadable, number, seconds, text, texts, truth
 from index.cleaning_report import Rejections, TableReport
 from index.formats import MALFORMED
 from index.settings import ITEM_COLUMNS
@@ -41,6 +41,9 @@ def clean_items(table: pl.DataFrame) -> tuple[pl.DataFrame, TableReport]:
         pl.when(pl.col("price").is_finite() & (pl.col("price") >= 0)).then(pl.col("price")).alias("price"),
         pl.when(pl.col("stock").is_finite()).then(pl.col("stock")).alias("stock"),
     )
+    for name, dtype in has.items():
+        if name not in ITEM_COLUMNS and name != MALFORMED and is_unreadable(dtype):
+            mended[f"unreadable_{name}"] = int(table.filter(outcome == 0)[name].is_not_null().sum())
     if "created_at" in has:
         unread = table.filter(outcome == 0).select(text("created_at", has["created_at"]).is_not_null().sum()).item()
         mended["bad_created_at"] = int(unread) - int(kept["created_at"].is_not_null().sum())

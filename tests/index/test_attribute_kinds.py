@@ -13,6 +13,7 @@ import pytest
 
 from index import item_attributes
 from index.dataset import Dataset, load
+from index.entity_cleaning import clean_items
 from index.item_attributes import attributes_of
 from recsys.filters.catalogue_columns import ATTRIBUTES, attributes_at
 from recsys.filters.columns import Booleans, Columns, Numbers, TextLists, Texts
@@ -166,3 +167,20 @@ def test_lists_that_are_too_large_are_left_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(item_attributes, "MOST_ENTRIES", 5)
     monkeypatch.setattr(item_attributes, "LARGEST_TEXTS", 9)
     assert list(attributes_of(table, ["a", "b"])[0]) == ["many", "wide"]
+
+
+def test_cells_that_can_be_told_neither_as_text_nor_as_lists_are_counted() -> None:
+    table = pl.DataFrame(
+        {
+            "item_id": ["a", "b", "c"],
+            "size": [{"width": 1}, {"width": 2}, None],
+            "parts": [[["x"]], None, None],
+            "image": [b"\x00", b"\x01", b"\x02"],
+            "tags": [["x"], [], None],
+            "colour": ["red", None, "blue"],
+        }
+    )
+    cleaned, report = clean_items(table)
+    assert report.mended == {"unreadable_size": 2, "unreadable_parts": 1, "unreadable_image": 3}
+    assert cleaned["size"].null_count() == cleaned["parts"].null_count() == cleaned["image"].null_count() == 3
+    assert cleaned["colour"].to_list() == ["red", None, "blue"]
