@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from recsys.stores.records import EventFilter, LiveEvent
 from recsys.stores.sqlite.connection import Connection, Readers, rows
@@ -13,14 +14,18 @@ from recsys.stores.sqlite.keys import device_key, event_key, owner_key, user_key
 # As the fields of LiveEvent, so that a row makes an event.
 COLUMNS = LiveEvent.__slots__
 OF_EVENT = ", ".join(COLUMNS)
+_fields = attrgetter(*COLUMNS)
 # A row without its event: its place is kept so that pages are never joined (see ``schema``).
 EMPTY = ", ".join(f"{column} = NULL" for column in ("event_key", "owner_key", "device_key", *COLUMNS))
 
-APPEND = f"""
-INSERT INTO events (event_key, owner_key, device_key, {OF_EVENT})
-SELECT ?1, ?2, ?3, ?4{"".join(f", ?{number}" for number in range(5, 4 + len(COLUMNS)))}
-WHERE NOT EXISTS (SELECT 1 FROM events WHERE event_key = ?1 AND event_id = ?4)
-"""
+# With a mark for each key in place of the braces.
+KEPT = "SELECT event_id FROM events WHERE event_key IN ({}) AND event_id IS NOT NULL"
+_INSERT = f"INSERT INTO events (event_key, owner_key, device_key, {OF_EVENT}) VALUES "
+_ROW = f"({', '.join('?' * (3 + len(COLUMNS)))})"
+# Of one statement: each that runs lets other threads have the interpreter and has to wait for it again.
+_MOST_ROWS = 100
+# SQLite takes 32,766 values.
+_MOST_KEYS = 10_000
 _SINCE = f"SELECT no, {OF_EVENT} FROM events WHERE no > ? AND event_id IS NOT NULL ORDER BY no LIMIT ?"
 _COUNT = "SELECT count(*) FROM events WHERE event_key IS NOT NULL"
 
@@ -64,17 +69,25 @@ class SqliteEventLog:
 
 def _append(connection: Connection, events: Sequence[LiveEvent]) -> list[bool]:
     is_forgotten = forgetter(connection)
-    return [
-        not is_forgotten(event.user_id, event.visitor_id, event.time_us) and _is_new(connection, event)
-        for event in events
-    ]
-
-
-def _is_new(connection: Connection, event: LiveEvent) -> bool:
-    who = event.user_id, event.visitor_id
-    keys = (event_key(event.event_id), owner_key(*who), device_key(*who))
-    connection.execute(APPEND, keys + tuple(getattr(event, column) for column in COLUMNS))
-    return connection.changes() == 1
+    keys = [event_key(event.event_id) for event in events]
+    # Two ids may have one key: the text tells.
+    seen: set[str] = set()
+    for start in range(0, len(keys), _MOST_KEYS):
+        asked = keys[start : start + _MOST_KEYS]
+        seen.update(event_id for (event_id,) in rows(connection, KEPT.format(", ".join("?" * len(asked))), asked))
+    new: list[tuple[object, ...]] = []
+    is_new: list[bool] = []
+    for event, key in zip(events, keys, strict=True):
+        is_kept = event.event_id not in seen and not is_forgotten(event.user_id, event.visitor_id, event.time_us)
+        is_new.append(is_kept)
+        if is_kept:
+            seen.add(event.event_id)
+            who = event.user_id, event.visitor_id
+            new.append((key, owner_key(*who), device_key(*who), *_fields(event)))
+    for start in range(0, len(new), _MOST_ROWS):
+        part = new[start : start + _MOST_ROWS]
+        connection.execute(_INSERT + ", ".join([_ROW] * len(part)), [cell for row in part for cell in row])
+    return is_new
 
 
 def _compact(connection: Connection) -> None:

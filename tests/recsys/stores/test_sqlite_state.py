@@ -115,7 +115,7 @@ READ_FOR_ANSWERS = [
     people.VISITOR_EVENTS,
     people.USER_COUNT,
     people.VISITOR_COUNT,
-    events.APPEND,
+    events.KEPT.format("?, ?"),
     items.VERSION,
     items.CHANGED,
     items.GET,
