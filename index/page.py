@@ -61,7 +61,8 @@ def _how_to_read(evaluation: Evaluation) -> str:
     return (
         f"Intervals hold {drawn['level']:.0%} of {drawn['n_resamples']:,} resamples of the users. Differences are "
         "taken user by user, so their intervals are narrower than two means suggest. Where one holds 0, the lists "
-        "are level as far as these users can tell."
+        "are level as far as these users can tell. Lists named fusion have no policies: what they have ahead of the "
+        "pipeline is what the variety of its lists costs."
     )
 
 

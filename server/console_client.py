@@ -69,6 +69,7 @@ def _print(shown: RenderableType) -> int:
 def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
     request = RecommendRequest(
         user_id=options.user,
+        platform=options.platform,
         serving_config=options.serving_config,
         page_size=options.limit,
         exclude_item_ids=options.exclude,
@@ -86,6 +87,7 @@ def _recommend(channel: grpc.Channel, options: argparse.Namespace) -> Renderable
 def _similar(channel: grpc.Channel, options: argparse.Namespace) -> RenderableType:
     request = SimilarItemsRequest(
         item_id=options.item,
+        platform=options.platform,
         page_size=options.limit,
         filter=options.filter,
         diversity=options.diversity,
@@ -101,6 +103,7 @@ def _search(channel: grpc.Channel, options: argparse.Namespace) -> RenderableTyp
     request = SearchRequest(
         query=options.query,
         user_id=options.user,
+        platform=options.platform,
         page_size=options.limit,
         filter=options.filter,
         diversity=options.diversity,
@@ -183,6 +186,9 @@ def _parser() -> argparse.ArgumentParser:
         listing.add_argument("--limit", metavar="N", type=limit, default=10, help="how many, 1 to 200, default 10")
         add_filter(listing)
         add_diversity(listing)
+        listing.add_argument(
+            "--platform", metavar="NAME", default="", help="where the user is; default where last seen"
+        )
         listing.add_argument("--all-pages", action="store_true", help="the whole list, --limit at a time")
         listing.add_argument(
             "--explain",

@@ -115,6 +115,14 @@ def test_all_pages_are_one_list(
     assert len({item for _, item in listed}) == n_items
 
 
+@pytest.mark.parametrize("words", [("recommend", "user-03"), ("similar", "1-i03"), ("search", "tea")])
+def test_where_the_user_is_reaches_the_server(
+    target: str, capsys: pytest.CaptureFixture[str], words: tuple[str, str]
+) -> None:
+    assert main([*words, "--platform", "no slug", "--target", target]) == 1
+    assert "platform must be letters" in capsys.readouterr().err
+
+
 def test_status_says_what_is_served(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, target, "status")
 
