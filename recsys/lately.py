@@ -14,7 +14,7 @@ from recsys.decay import DAY_S, WEEK_S
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
-from recsys.recent import SEARCH, SECOND_US, EventRules, RecentEvent
+from recsys.recent import SEARCH, SECOND_US, EventRules
 from recsys.statistics import ItemStatistics
 from recsys.stores.protocols import State
 from recsys.stores.records import LiveEvent
@@ -52,7 +52,7 @@ def counted_lately(
     """Statistics as of ``at`` (epoch seconds), None: just after the newest event.
 
     before: the snapshot's, ``last_event_at`` its end. What bears a later time than ``at`` has happened all the same.
-    Time: a second a million interactions, five a million live events. Memory: 120 bytes each. StateUnavailable when the
+    Time: a second a million interactions, ten a million live events. Memory: 120 bytes each. StateUnavailable when the
     store cannot be read.
     """
     live = _Rows.read(state, users, items, rules)
@@ -148,7 +148,7 @@ def _columns(
     for event in page:
         if event.event_type == SEARCH or not event.item_id:
             continue
-        weight = rules.weight(RecentEvent.of(event, latest=None))
+        weight = rules.weight(event)
         if weight is not None:
             is_target = event.event_type in rules.target_types
             rows.append((_owner(event, links), event.item_id, event.time_us // SECOND_US, weight, is_target))

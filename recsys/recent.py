@@ -56,7 +56,7 @@ class EventRules:
         targets = tuple(events.get("target_types", ())) or USUAL_TARGETS
         return cls(dict(events.get("weights", {})), targets, events.get("min_value"))
 
-    def weight(self, event: RecentEvent) -> float | None:
+    def weight(self, event: RecentEvent | LiveEvent) -> float | None:
         """What ``event`` weighs, 0 for a dislike; None for a type that the snapshot does not know."""
         if self.min_value is not None and event.value is not None and event.value < self.min_value:
             return 0.0 if not self.weights or event.event_type in self.weights else None
