@@ -139,7 +139,7 @@ class LiveItems:
             if laid is not None:
                 now = laid.later(items, vectors, stamp)
             else:
-                basis = Basis(snapshot)
+                basis = Basis(snapshot, self._like(snapshot))
                 now = _Laid(basis, basis.over(list(items.values()), vectors), items, stamp)
             self._laid = [*(one for one in self._laid if one is not laid), now]
             fields = {
@@ -155,6 +155,11 @@ class LiveItems:
             is_stock = laid is not None and now.overlay.waiting is laid.overlay.waiting
             LOG.log(logging.DEBUG if is_stock else logging.INFO, "catalogue changed", extra={"fields": fields})
             return now.overlay
+
+    def _like(self, snapshot: Snapshot) -> Basis | None:
+        """One of the same snapshot with other statistics or rankers."""
+        bases = (one.basis for one in self._laid)
+        return next((basis for basis in bases if basis.snapshot.catalogue is snapshot.catalogue), None)
 
     def _laid_over(self, snapshot: Snapshot) -> _Laid | None:
         return next((one for one in self._laid if one.basis.snapshot is snapshot), None)

@@ -20,10 +20,11 @@ Shares = dict[str, Float32]
 class CodeFamilies:
     """Those of ``snapshot``. What its codes stand for is worked out once a family, when a change asks for it first."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, like: CodeFamilies | None = None) -> None:
+        """like: of the same catalogue, whose work is used again."""
         self._snapshot = snapshot
-        self._labels: dict[str, Labels] = {}
-        self._pairs: dict[str, Pairs] = {}
+        self._labels: dict[str, Labels] = {} if like is None else like._labels
+        self._pairs: dict[str, Pairs] = {} if like is None else like._pairs
 
     def codes(self, changes: Changes) -> dict[str, Int32]:
         """The catalogue's families under ``changes``; not copied where no known item is of another group."""

@@ -47,10 +47,11 @@ class Overlay:
 class Basis:
     """A snapshot, ready to have changes laid over it; what that takes is worked out once, when it is needed first."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, like: Basis | None = None) -> None:
+        """like: of a snapshot with the same catalogue, whose work is used again."""
         self.snapshot = snapshot
-        self._code_families = CodeFamilies(snapshot)
-        self._rows: dict[str, Row] = {}
+        self._code_families: CodeFamilies = CodeFamilies(snapshot, None if like is None else like._code_families)
+        self._rows: dict[str, Row] = {} if like is None else like._rows
 
     def over(
         self, items: Sequence[LiveItem], vectors: Mapping[str, Float32], before: Snapshot | None = None

@@ -127,7 +127,7 @@ def test_an_attribute_that_the_snapshot_lacks_can_be_filtered_by_at_once() -> No
 
 
 def test_of_names_that_no_snapshot_has_so_many_count_and_the_others_are_numbered() -> None:
-    fields = {f"attributes.late-{n:02d}": "x" for n in range(70)} | {"attributes.colour": "red"}
+    fields: dict[str, Any] = {f"attributes.late-{n:02d}": "x" for n in range(70)} | {"attributes.colour": "red"}
     laid = Basis(built(things())).over([LiveItem("i01", fields, 1)], {}).snapshot.filters
     assert isinstance(laid, ChangedFilters)
     assert laid.mask('attributes.late-63 = "x"').sum() == 1

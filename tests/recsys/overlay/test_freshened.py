@@ -93,6 +93,16 @@ def test_a_new_item_that_was_taken_has_the_strength_that_its_group_gives_it(fres
     assert max(one) > 0
 
 
+def test_what_was_worked_out_for_other_statistics_is_used_again(fresh: Snapshot) -> None:
+    items = [live(thing, 1 + place) for place, thing in enumerate(NEW)]
+    stale = Basis(built(things()))
+    stale.over(items, vectors_of(*NEW))
+    again = Basis(freshened(stale.snapshot, of_now()), stale).over(items, vectors_of(*NEW)).snapshot
+    ask = Ask(at=NOW + 1, user_id="u01", limit=27)
+    assert again.answer(ask) == fresh.answer(ask)
+    assert again.filters.mask("in_stock = true").tolist() == fresh.filters.mask("in_stock = true").tolist()
+
+
 def test_statistics_of_another_catalogue_are_refused() -> None:
     with pytest.raises(ValueError, match="none of 23"):
         freshened(built(things(23)), of_now())
