@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from recsys.errors import InputError
 from recsys.sealing import keys_of, new_key
 from recsys.snapshot.signature import key_text, verify_key
 from server import token_command
+from server.scratch import scratch
 from server.settings import Settings, parse_process
 from server.supervisor import Supervisor, reserved
 from server.tls import read_identity
@@ -49,11 +49,10 @@ def _with_scratch(settings: Settings, ends: ExitStack) -> Settings:
     if not settings.state or settings.statistics_s is None:
         return settings
     try:
-        folder = ends.enter_context(TemporaryDirectory(prefix="recsys-server-", ignore_cleanup_errors=True))
-    except OSError as error:
-        _say(f"item statistics stay as the snapshot has them: no temporary folder, {error.strerror or error}")
+        return settings.with_scratch(ends.enter_context(scratch()))
+    except (OSError, InputError) as error:
+        _say(f"item statistics stay as the snapshot has them: there can be no temporary folder: {error}")
         return settings
-    return settings.with_scratch(Path(folder))
 
 
 def _check_files(settings: Settings) -> None:
