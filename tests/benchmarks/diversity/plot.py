@@ -46,6 +46,7 @@ def draw(validation: Mapping[str, Any], chosen: Mapping[str, Setting], most_loss
             axis.axvline(sources[best][f"{metric}@{K}"], color="grey", linestyle=":", label=f"{best} alone")
             axis.axhline((1 - most_loss) * off[f"ndcg@{K}"], color="grey", linewidth=0.7)
             axis.set_xlabel(label)
+            axis.locator_params(axis="x", nbins=5)
         row_axes[0].set_ylabel(f"NDCG@{K}, task {task}")
         row_axes[-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1.0))
     figure.suptitle("Along a line the weight of spread rises; the grey line is the most NDCG that may be lost")
