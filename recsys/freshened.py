@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from recsys.features.assemble import families_of
 from recsys.model import Snapshot
-from recsys.sources.popularity import POPULAR, counted, ranked
+from recsys.sources.popularity import POPULAR, as_of, ranked
 from recsys.statistics import ItemStatistics
 
 
@@ -20,7 +20,7 @@ def freshened(snapshot: Snapshot, statistics: ItemStatistics) -> Snapshot:
     if len(statistics.values) != len(snapshot.catalogue):
         raise ValueError(f"statistics of {len(statistics.values)} items are none of {len(snapshot.catalogue)}")
     context = snapshot.model.context.as_of(statistics)
-    more = tuple(counted(source, statistics) for source in snapshot.model.more)
+    more = tuple(as_of(source, statistics) for source in snapshot.model.more)
     model = replace(snapshot.model, context=context, popular=ranked(POPULAR, statistics), more=more)
     sources = model.sources
     pipeline = replace(snapshot.pipeline, context=context, sources=sources, families=families_of(context, sources))

@@ -2,189 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recsys.arrays import Bool, Float32, Int32, Int64, frozen
-from recsys.asker import VISITOR
+from recsys.arrays import frozen
 from recsys.decay import DAY_S, WEEK_S
 from recsys.histories import Histories
 from recsys.ids import IdMap
 from recsys.interactions import Interactions
-from recsys.recent import SEARCH, SECOND_US, EventRules
+from recsys.live_rows import Numbers, Rows, among, erased, owned
+from recsys.recent import EventRules
 from recsys.statistics import ItemStatistics
 from recsys.stores.protocols import State
-from recsys.stores.records import LiveEvent
 
-# Events are asked for in pages: as objects they are ten times as large as in arrays.
-PAGE = 10_000
 # Where live events are but a part of what happens, counting them as all of it would say that everything is forgotten.
 LEAST_PACE = 0.5
+_COLUMNS = ("users", "items", "times", "weights", "targets")
 PACE_WEEKS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lately:
     """n_events that the snapshot lacks · pace: how many of a target type there were a day, as a share of what there
-    were in the snapshot's last four weeks; infinite after none · statistics: with them, None where the pace is below
-    ``LEAST_PACE``.
+    were in the snapshot's last four weeks; infinite after none · statistics: with them, None where there are none or
+    the pace is below ``LEAST_PACE`` · position: in the log, of the last event that was read.
     """
 
     n_events: int
     pace: float
     statistics: ItemStatistics | None
-
-
-def counted_lately(
-    before: ItemStatistics,
-    histories: Histories,
-    *,
-    users: IdMap,
-    items: IdMap,
-    rules: EventRules,
-    last_event_at: int,
-    state: State,
-    at: int | None,
-) -> Lately:
-    """Statistics as of ``at`` (epoch seconds), None: just after the newest event.
-
-    before: the snapshot's, ``last_event_at`` its end. What bears a later time than ``at`` has happened all the same.
-    Time: a second a million interactions, ten a million live events. Memory: 120 bytes each. StateUnavailable when the
-    store cannot be read.
-    """
-    live = _Rows.read(state, users, items, rules)
-    if at is None:
-        at = max(last_event_at, int(live.times.max(initial=0))) + 1
-    times = np.minimum(live.times, at - 1)
-    known = _Rows.of(histories)
-    is_new = ~_among(live.users, live.items, times, live.targets, known)
-    fresh = is_new & live.targets & (times > last_event_at)
-    pace = _pace(int(fresh.sum()), known, last_event_at, at)
-    n_events = int(is_new.sum())
-    if not n_events or pace < LEAST_PACE:
-        return Lately(n_events, pace, None)
-    interactions = Interactions.ordered(
-        users=np.concatenate([known.users, live.users[is_new]]),
-        items=np.concatenate([known.items, live.items[is_new]]),
-        times=np.concatenate([known.times, times[is_new]]),
-        weights=np.concatenate([known.weights, live.weights[is_new]]),
-        targets=np.concatenate([known.targets, live.targets[is_new]]),
-    )
-    n_items = len(items)
-    every = ItemStatistics.fit(interactions, n_items + len(live.late_items), at, fade_weeks=before.fade_weeks)
-    arrivals = dict(zip(live.late_items, every.values[n_items:], strict=True))
-    statistics = ItemStatistics(at, every.values[:n_items], every.newcomer, before.fade_weeks, arrivals)
-    return Lately(n_events, pace, statistics)
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """Columns (n,) as in ``Interactions``; late_items: ids that the snapshot lacks, numbered on from its own."""
+class Before:
+    """What a snapshot knows, whose last event was at ``last_event_at`` (epoch seconds)."""
 
-    users: Int32
-    items: Int32
-    times: Int64
-    weights: Float32
-    targets: Bool
-    late_items: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, histories: Histories) -> _Rows:
-        users = np.repeat(np.arange(len(histories), dtype=np.int32), np.diff(histories.starts))
-        return cls(users, histories.items, histories.times, histories.weights, histories.targets)
-
-    @classmethod
-    def read(cls, state: State, users: IdMap, items: IdMap, rules: EventRules) -> _Rows:
-        """Everything that ``state`` has kept and that counts by ``rules``."""
-        links = dict(state.users.links())
-        owners, goods = _Numbers(users), _Numbers(items)
-        pages = [_columns(page, owners, goods, rules, links) for page in _pages(state)]
-        who, what, when, weights, targets = (
-            np.concatenate([page[place] for page in pages]) if pages else np.empty(0) for place in range(5)
-        )
-        return cls(
-            frozen(who, np.int32),
-            frozen(what, np.int32),
-            frozen(when, np.int64),
-            frozen(weights, np.float32),
-            frozen(targets, np.bool_),
-            tuple(goods.late),
-        )
+    statistics: ItemStatistics
+    histories: Histories
+    users: IdMap
+    items: IdMap
+    rules: EventRules
+    last_event_at: int
 
 
-class _Numbers:
-    """Numbers of ids: those of ``known``, and from its end on others as they come."""
+def counted_lately(before: Before, state: State, *, at: int | None) -> Lately:
+    """Statistics as of ``at`` (epoch seconds), as a rebuild would count them; None: as of the newest event before which
+    events came at ``LEAST_PACE``. What bears a later time has happened all the same.
 
-    def __init__(self, known: IdMap) -> None:
-        self._known = known
-        self.late: dict[str, int] = {}
-
-    def of(self, ids: Sequence[str]) -> Int32:
-        """(n,) numbers of ``ids``."""
-        numbers = self._known.numbers(ids)
-        for place in np.flatnonzero(numbers < 0).tolist():
-            numbers[place] = self.late.setdefault(ids[place], len(self._known) + len(self.late))
-        return numbers
-
-
-def _pages(state: State) -> Iterator[list[LiveEvent]]:
-    position = 0
-    while True:
-        page, position = state.events.since(position, PAGE)
-        if page:
-            yield page
-        # A shorter page is the end: a server that goes on writing must not keep this from ending.
-        if len(page) < PAGE:
-            return
-
-
-def _columns(
-    page: Sequence[LiveEvent], owners: _Numbers, goods: _Numbers, rules: EventRules, links: Mapping[str, str]
-) -> tuple[Any, ...]:
-    rows = []
-    for event in page:
-        if event.event_type == SEARCH or not event.item_id:
-            continue
-        weight = rules.weight(event)
-        if weight is not None:
-            is_target = event.event_type in rules.target_types
-            rows.append((_owner(event, links), event.item_id, event.time_us // SECOND_US, weight, is_target))
-    who, what, *rest = zip(*rows, strict=True) if rows else ((),) * 5
-    return owners.of(who), goods.of(what), *map(np.array, rest)
+    What erased people did counts nothing, what linked visitors did is their users', in the snapshot too. An event up to
+    ``last_event_at`` of a visitor who is linked to nobody is known where anybody's is the same: they were linked when
+    the snapshot was built. Time: a second a million interactions, ten a million live events. Memory: 120 bytes each.
+    StateUnavailable when the store cannot be read.
+    """
+    links = dict(state.users.links())
+    owners, items = Numbers(before.users), Numbers(before.items)
+    live, position = Rows.read(state, owners, items, before.rules, links)
+    known = Rows.of(before.histories).without(erased(state, before.users)).owned_by(owned(before.users, owners, links))
+    if at is None:
+        at = _newest(live, known, before.last_event_at)
+    at = max(at, before.last_event_at + 1)
+    live = replace(live, times=frozen(np.minimum(live.times, at - 1), np.int64))
+    live = live.where(~among(live, known, before.last_event_at))
+    pace = _pace(int((live.targets & (live.times > before.last_event_at)).sum()), known, before.last_event_at, at)
+    if not len(live.times) or pace < LEAST_PACE:
+        return Lately(len(live.times), pace, None, position)
+    both = {name: np.concatenate([getattr(known, name), getattr(live, name)]) for name in _COLUMNS}
+    every = ItemStatistics.fit(Interactions.ordered(**both), items.n, at, fade_weeks=before.statistics.fade_weeks)
+    n_items = len(before.items)
+    created = {item.item_id for item in state.items.changed_since(0)[0] if item.created_us} if items.late else set()
+    arrivals = {id: every.values[number] for id, number in items.late.items() if id in created}
+    statistics = ItemStatistics(at, every.values[:n_items], every.newcomer, every.fade_weeks, arrivals)
+    return Lately(len(live.times), pace, statistics, position)
 
 
-def _owner(event: LiveEvent, links: Mapping[str, str]) -> str:
-    """The id that a rebuild would have the event under."""
-    if event.user_id:
-        return event.user_id
-    return links.get(event.visitor_id) or VISITOR + event.visitor_id
+def _usual(known: Rows, last_event_at: int) -> float:
+    """Target events a day in the snapshot's last weeks."""
+    n_usual = int((known.targets & (known.times > last_event_at - int(PACE_WEEKS * WEEK_S))).sum())
+    span_s = min(PACE_WEEKS * WEEK_S, last_event_at - int(known.times.min(initial=last_event_at)))
+    return n_usual / (max(span_s, DAY_S) / DAY_S)
 
 
-def _among(users: Int32, items: Int32, times: Int64, targets: Bool, known: _Rows) -> Bool:
-    """(m,) whether ``known`` has the same: a rebuild may have taken in what the store still keeps."""
-    if not len(times):
-        return np.zeros(0, np.bool_)
-    near = known.times >= times.min()
-    kinds = [("user", np.int32), ("item", np.int32), ("time", np.int64), ("target", np.bool_)]
-
-    def packed(*columns: Any) -> Any:
-        table = np.empty(len(columns[0]), kinds)
-        for (name, _), column in zip(kinds, columns, strict=True):
-            table[name] = column
-        return table.view(np.dtype((np.void, table.dtype.itemsize)))
-
-    here = packed(known.users[near], known.items[near], known.times[near], known.targets[near])
-    found: Bool = np.isin(packed(users, items, times, targets), here)
-    return found
-
-
-def _pace(n_fresh: int, known: _Rows, last_event_at: int, at: int) -> float:
+def _pace(n_fresh: int, known: Rows, last_event_at: int, at: int) -> float:
     """Target events a day since the snapshot's end, as a share of those of its last weeks."""
-    since = last_event_at - int(PACE_WEEKS * WEEK_S)
-    n_usual = int((known.targets & (known.times > since)).sum())
-    days = max(min(PACE_WEEKS * WEEK_S, last_event_at - int(known.times.min(initial=last_event_at))), DAY_S) / DAY_S
-    usual, lately = n_usual / days, n_fresh / max((at - last_event_at) / DAY_S, 1 / 24)
+    usual, lately = _usual(known, last_event_at), n_fresh / max((at - last_event_at) / DAY_S, 1 / 24)
     return lately / usual if usual else float("inf")
+
+
+def _newest(live: Rows, known: Rows, last_event_at: int) -> int:
+    """Just after the last event before which as many came as it takes: one of another clock must not age all others."""
+    times = np.sort(live.times[live.targets & (live.times > last_event_at)])
+    needed = LEAST_PACE * _usual(known, last_event_at) * np.maximum((times + 1 - last_event_at) / DAY_S, 1 / 24)
+    enough = np.flatnonzero(np.arange(1, len(times) + 1) >= needed)
+    if len(enough):
+        return int(times[enough[-1]]) + 1
+    return int(times[-1]) + 1 if len(times) else last_event_at + 1

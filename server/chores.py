@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import subprocess
 from collections.abc import Callable, Sequence
@@ -39,9 +40,10 @@ class Chore:
         self._owner = owner
         self._longest_s = longest_s
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_s = 0.0
         self._kill_at_s = 0.0
         self._unread = b""
+        # Seconds of a processor that the last one took: of the clock it may be anything, at this priority.
+        self.took_s = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -53,21 +55,21 @@ class Chore:
         """When (monotonic seconds) it is overdue; None while nothing runs."""
         return self._kill_at_s if self._process else None
 
-    @property
-    def ran_s(self) -> float:
-        """Seconds since the start of what runs, or ran last."""
-        return monotonic() - self._started_s
-
-    def start(self, *arguments: str) -> None:
-        """Start it; nothing may run."""
-        process = started([*self._command, *arguments], self._settings)
+    def start(self, *arguments: str) -> bool:
+        """Start it; nothing may run. False, and said why, where the system lets no process start now."""
+        try:
+            process = started([*self._command, *arguments], self._settings)
+        except OSError as error:
+            self._say(f"{self._command[-1]} cannot be started: {error.strerror or error}")
+            return False
         assert process.stdout is not None
         # By the parent, so that not even the imports of the child compete with a worker.
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
-        self._process, self._unread, self._started_s = process, b"", monotonic()
-        self._kill_at_s = self._started_s + self._longest_s
+        self._process, self._unread = process, b""
+        self._kill_at_s = monotonic() + self._longest_s
         self._selector.register(process.stdout, selectors.EVENT_READ, self._owner)
+        return True
 
     def read(self) -> int | None:
         """Say what the process printed; its exit code once it has ended, until then None."""
@@ -80,8 +82,8 @@ class Chore:
             self._say(line.decode(errors="replace"))
         return None if received else self._ended()
 
-    def is_overdue(self) -> bool:
-        """Whether it has just been ended for taking too long; ``read`` then finds its end."""
+    def end_overdue(self) -> bool:
+        """End it where it takes too long, and whether it did; ``read`` then finds its end."""
         if self._process is None or monotonic() < self._kill_at_s:
             return False
         self._process.kill()
@@ -100,4 +102,13 @@ class Chore:
         assert process.stdout is not None
         self._selector.unregister(process.stdout)
         self._process = None
-        return exit_code(process)
+        before_s = _of_ended_s()
+        code = exit_code(process)
+        self.took_s = _of_ended_s() - before_s
+        return code
+
+
+def _of_ended_s() -> float:
+    """Seconds of a processor that all children took who were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

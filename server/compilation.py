@@ -68,7 +68,7 @@ class Compilation:
 
     def act(self) -> None:
         """End a compilation that takes too long; ``read`` then finds its end."""
-        if self._chore.is_overdue():
+        if self._chore.end_overdue():
             self._say(f"compiling the rankers of {self._version} takes more than {self._longest_s:g} s and is ended")
 
     def stop(self) -> None:
@@ -78,4 +78,5 @@ class Compilation:
 
     def _start(self) -> None:
         self._version, self._wanted = self._wanted, ""
-        self._chore.start(self._version)
+        if not self._chore.start(self._version):
+            self._failed.add(self._version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import signal
@@ -13,14 +14,15 @@ from time import perf_counter, time
 from recsys.errors import RecsysError, SnapshotCorrupt
 from recsys.histories import Histories
 from recsys.ids import IdMap
-from recsys.lately import counted_lately
+from recsys.lately import Before, counted_lately
 from recsys.recent import EventRules
 from recsys.snapshot.files import SnapshotReader
 from recsys.snapshot.manifest import Manifest
 from recsys.statistics import ItemStatistics
 from recsys.stores.opening import open_state
+from recsys.stores.protocols import State
 from server.children import settings_from_parent, when_parent_ends
-from server.counted import CountedFolder
+from server.counted import Counted, CountedFolder
 from server.log import configure
 from server.settings import Settings
 
@@ -31,10 +33,10 @@ LONGEST_UNCHANGED_S = 3600
 
 
 def count_lately(settings: Settings, version: str) -> bool:
-    """Write the statistics of now for ``version``, which a worker has verified; False where there is nothing to write:
-    no event has come since, or too few for what usually comes.
+    """Write the statistics of now for ``version``, which a worker has verified, or that there are none: too few events
+    came for what usually comes. False where it was written before and nothing has changed since.
 
-    RecsysError on a snapshot that cannot be read and on a store that cannot be had.
+    RecsysError on a snapshot that cannot be read, a store that cannot be had and a folder that is gone.
     """
     assert settings.scratch is not None
     started = perf_counter()
@@ -43,36 +45,43 @@ def count_lately(settings: Settings, version: str) -> bool:
     manifest = Manifest.read(source.folder)
     at = None if settings.clock == "snapshot" else int(time())
     with closing(open_state(settings.state)) as state:
-        n_kept = state.events.count()
-        if not n_kept or _is_counted(folder, n_kept, at):
+        stamp = _stamp(state)
+        if _is_counted(folder, stamp, state, at):
             return False
-        found = counted_lately(
-            ItemStatistics.read(source),
-            Histories.read(source),
+        before = Before(
+            statistics=ItemStatistics.read(source),
+            histories=Histories.read(source),
             users=IdMap.read(source, "users.ids"),
             items=IdMap.read(source, "items.ids"),
             rules=EventRules.of(manifest.config),
             last_event_at=manifest.event_window_end,
-            state=state,
-            at=at,
         )
-    fields: dict[str, object] = {"snapshot": version, "n_events": found.n_events, "pace": round(found.pace, 3)}
-    if found.statistics is None:
-        LOG.info("live events are too few to tell what is taken lately", extra={"fields": fields})
-        return False
-    folder.write(found.statistics, n_kept=n_kept, n_events=found.n_events)
+        found = counted_lately(before, state, at=at)
+    counted = Counted(stamp, found.position, found.n_events, at or 0, found.statistics)
+    folder.write(counted)
+    fields = {"snapshot": version, "n_events": found.n_events, "pace": round(found.pace, 3)}
     fields |= {"seconds": round(perf_counter() - started, 3)}
-    LOG.info("live events are counted", extra={"fields": fields})
+    said = "live events are counted" if found.statistics else "live events are too few to tell what is taken lately"
+    LOG.info(said, extra={"fields": fields})
     return True
 
 
-def _is_counted(folder: CountedFolder, n_kept: int, at: int | None) -> bool:
-    """Whether the last counting was of so many events, and not long ago."""
+def _stamp(state: State) -> str:
+    """Of all that counts but new events: how many there are, whose they are, and which items were created."""
+    links = sorted(state.users.links())
+    n_erased = sum(1 for _ in state.users.erasures())
+    told = repr((state.events.count(), state.items.version(), n_erased, links))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _is_counted(folder: CountedFolder, stamp: str, state: State, at: int | None) -> bool:
+    """Whether the last counting was of the same, and not long ago."""
     try:
         last = folder.read(folder.newest())
     except SnapshotCorrupt:
         return False
-    return last.n_kept == n_kept and (at is None or at - last.statistics.at < LONGEST_UNCHANGED_S)
+    is_same = last.stamp == stamp and not state.events.since(last.position, 1)[0]
+    return is_same and (at is None or at - last.at < LONGEST_UNCHANGED_S)
 
 
 def main() -> int:
@@ -87,7 +96,7 @@ def main() -> int:
         settings = settings_from_parent("server.count_lately")
         when_parent_ends(lambda: os._exit(1))
         count_lately(settings, sys.argv[1])
-    except RecsysError as error:
+    except (RecsysError, OSError) as error:
         LOG.warning("live events cannot be counted now", extra={"fields": {"reason": str(error)}})
     return 0
 

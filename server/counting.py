@@ -19,7 +19,7 @@ LONGEST_S = 600.0
 class Counting:
     """Counts live events into the statistics of the version it was told of last; ``say`` gets lines for the operator.
 
-    ``settings.statistics_s`` from one start to the next at least, and ``RESTS`` times as long as the last one took.
+    ``settings.statistics_s`` from one to the next at least, and ``RESTS`` times what the last one took of a processor.
     Registers its process's output with ``selector``, itself as data: call ``read`` when there is some.
     """
 
@@ -59,17 +59,20 @@ class Counting:
             return
         if code:
             self._say(f"counting what is taken lately ended with code {code}; item statistics stay as they are")
-        if self._interval_s is not None and self._counted == self._version:
-            took_s = self._chore.ran_s
-            self._next_s = monotonic() + max(self._interval_s - took_s, RESTS * took_s)
+        if self._counted == self._version:
+            self._rest()
 
     def act(self) -> None:
         """Start what is due, end what takes too long."""
-        if self._chore.is_overdue():
+        if self._chore.end_overdue():
             self._say(f"counting what is taken lately takes more than {self._longest_s:g} s and is ended")
         elif not self._chore.is_running and (due_s := self.due_s) is not None and monotonic() >= due_s:
             self._counted = self._version
-            self._chore.start(self._version)
+            if not self._chore.start(self._version):
+                self._rest()
+
+    def _rest(self) -> None:
+        self._next_s = monotonic() + max(self._interval_s or 0.0, RESTS * self._chore.took_s)
 
     def stop(self) -> None:
         """End what runs, at once, and start nothing more: what was counted before is whole."""

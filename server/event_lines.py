@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ _FIELDS: Mapping[str, FieldDescriptor] = {
     name: field for field in Event.DESCRIPTOR.fields for name in (field.name, field.json_name)
 }
 _NAMES = ", ".join(field.name for field in Event.DESCRIPTOR.fields)
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 # What Timestamp holds: the years 1 to 9999.
 _FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799
 
@@ -31,7 +33,9 @@ def event_of(fields: Any) -> Event:
     for name, value in fields.items():
         field = _FIELDS.get(name)
         if field is None:
-            raise InputError(f"unknown field {name!r}: an event has {_NAMES}")
+            raise InputError(f"unknown field {_shown(name)}: an event has {_NAMES}")
+        if field.json_name != field.name and {field.json_name, field.name} <= fields.keys():
+            raise InputError(f"{field.name} and {field.json_name} are the same field")
         if value is None:
             continue
         if field.message_type is not None:
@@ -57,8 +61,8 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InputError(f"{name} must be a number, got {_shown(value)}")
     try:
-        number = float(value)
-    except (ValueError, OverflowError):
+        number = float(value) if not isinstance(value, str) or _NUMBER.fullmatch(value) else math.nan
+    except OverflowError:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"{name} must be a number, got {_shown(value)}")
@@ -73,10 +77,14 @@ def _nanoseconds(name: str, value: Any) -> int:
         except ValueError:
             raise wrong from None
         since = (told if told.tzinfo else told.replace(tzinfo=UTC)) - datetime.fromtimestamp(0, UTC)
-        return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _FIRST_S <= value <= _LAST_S:
+        seconds, nanoseconds = since.days * 86_400 + since.seconds, since.microseconds * 1000
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not _FIRST_S <= value <= _LAST_S:
         raise wrong
-    return round(value * 10**9)
+    else:
+        seconds, nanoseconds = divmod(round(value * 10**9), 10**9)
+    if not _FIRST_S <= seconds <= _LAST_S:
+        raise wrong
+    return seconds * 10**9 + nanoseconds
 
 
 def _shown(value: Any) -> str:

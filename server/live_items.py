@@ -149,10 +149,11 @@ class LiveItems:
                 "n_waiting": len(now.overlay.waiting),
                 "ms": round((perf_counter() - started) * 1e3, 1),
             }
-            if isinstance(filters := now.overlay.snapshot.filters, ChangedFilters) and (n := filters.n_left_out):
-                fields["n_attributes_left_out"] = n
             # Stock moves all the time.
             is_stock = laid is not None and now.overlay.waiting is laid.overlay.waiting
+            filters = now.overlay.snapshot.filters
+            if not is_stock and isinstance(filters, ChangedFilters) and (n_left_out := filters.n_left_out):
+                fields["n_attributes_left_out"] = n_left_out
             LOG.log(logging.DEBUG if is_stock else logging.INFO, "catalogue changed", extra={"fields": fields})
             return now.overlay
 

@@ -141,7 +141,13 @@ class Supervisor:
                 self._start(slot)
 
     def _start(self, slot: _Slot) -> None:
-        process = started([*self._command, str(slot.index)], self._settings)
+        try:
+            process = started([*self._command, str(slot.index)], self._settings)
+        except OSError as error:
+            slot.failures += 1
+            wait_s = self._back_off(slot)
+            self._say(f"worker {slot.index} cannot be started: {error.strerror or error}; next try in {wait_s:g} s")
+            return
         assert process.stdout is not None
         slot.process, slot.started_s, slot.unread = process, monotonic(), b""
         self._selector.register(process.stdout, selectors.EVENT_READ, slot)
@@ -193,9 +199,15 @@ class Supervisor:
             return
         lived_s = monotonic() - slot.started_s
         slot.failures = 1 if lived_s >= HEALTHY_S else slot.failures + 1
-        wait_s = min(FIRST_RESTART_S * 2 ** (slot.failures - 1), LAST_RESTART_S)
-        slot.restart_at_s = monotonic() + wait_s
+        wait_s = self._back_off(slot)
         self._say(f"worker {slot.index} ended with code {code} after {lived_s:.1f} s; the next starts in {wait_s:g} s")
+
+    @staticmethod
+    def _back_off(slot: _Slot) -> float:
+        """Seconds until the next start, longer from failure to failure."""
+        wait_s: float = min(FIRST_RESTART_S * 2 ** (slot.failures - 1), LAST_RESTART_S)
+        slot.restart_at_s = monotonic() + wait_s
+        return wait_s
 
 
 def reserved(host: str, port: int) -> socket.socket:

@@ -169,7 +169,7 @@ class Worker:
         if cache is not None and not why_not():
             looks.append(Acceleration(self._live, ForestCache(cache, toolchain())).look)
         if scratch is not None:
-            looks.append(Freshening(self._live, self._items, scratch).look)
+            looks.append(Freshening(self._live, self._items, scratch=scratch, snapshots=self._settings.snapshots).look)
 
         def look() -> None:
             for one in looks:

@@ -130,10 +130,10 @@ def _affinity(source: AffinityPopular, new: Newcomers) -> AffinityPopular:
         groups = np.concatenate([source.codes, np.full(m, -1, np.int32)])
     totals, users = _totals(source)
     strength = np.concatenate([source.strength, np.zeros(m, np.float32)])
+    # Who took a new item is of its group too. One that was taken has no less than one that nobody could take yet.
     taken = np.expm1(new.statistics[:, NAMES.index("users_12w")])
-    strength[n:] = np.where(
-        taken > 0, _strength(taken, groups[n:], totals), mean_strength(groups[n:], source.codes, totals)
-    )
+    mean = mean_strength(groups[n:], source.codes, totals)
+    strength[n:] = np.maximum(_strength(taken, groups[n:], totals), mean)
     if new.moved is not None and len(new.moved):
         # Their users came with them, those of both groups stay: other items' strength is the snapshot's.
         codes = groups[new.moved]
@@ -144,16 +144,21 @@ def _affinity(source: AffinityPopular, new: Newcomers) -> AffinityPopular:
         return AffinityPopular(groups, strength, source.name)
     brands = new.brands
     by_brand = np.bincount(brands[:n][brands[:n] >= 0], weights=users[brands[:n] >= 0], minlength=1)
-    # Of what was taken its group tells enough.
-    of_brand = np.where(taken > 0, np.float32(0), mean_strength(brands[n:], brands[:n], by_brand))
-    late = frozen(of_brand, np.float32)
+    late = frozen(mean_strength(brands[n:], brands[:n], by_brand), np.float32)
     return GrownAffinity(groups, strength, source.name, brands=brands, brand_strength=late)
 
 
 def _strength(users: Float32, late: Int32, totals: Any) -> Float32:
-    """(m,) of new items with so many recent ``users`` (m,) in the groups ``late`` (m,), beside the ``totals`` (G,)."""
-    of_group = np.append(totals, 0.0)[np.where((late >= 0) & (late < len(totals)), late, -1)]
-    strength: Float32 = np.where(late >= 0, users / np.sqrt(of_group + users + 1.0), 0.0).astype(np.float32)
+    """(m,) of new items with so many recent ``users`` (m,) in the groups ``late`` (m,), beside the ``totals`` (G,) of
+    the others.
+    """
+    n_groups = max(int(late.max(initial=-1)) + 1, len(totals))
+    of_group = np.zeros(n_groups)
+    of_group[: len(totals)] = totals
+    known = late >= 0
+    of_group += np.bincount(late[known], weights=users[known], minlength=n_groups)
+    strength = np.zeros(len(late), np.float32)
+    strength[known] = users[known] / np.sqrt(of_group[late[known]] + 1.0)
     return strength
 
 

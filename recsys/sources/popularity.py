@@ -41,7 +41,7 @@ def ranked(name: str, statistics: ItemStatistics) -> Popular:
     return Popular.of(frozen(SCORES[name](values), np.float32), name, among=among(name, values))
 
 
-def counted(source: StoredSource, statistics: ItemStatistics) -> StoredSource:
+def as_of(source: StoredSource, statistics: ItemStatistics) -> StoredSource:
     """``source`` as of ``statistics``, where it is made of nothing else; any other as it is."""
     if isinstance(source, Popular) and source.name in SCORES:
         return ranked(source.name, statistics)

@@ -26,17 +26,25 @@ class Room:
         self.said: list[str] = []
 
     def start(self, program: str, **options: Any) -> Counting:
-        command = (sys.executable, "-c", program)
-        return Counting(self.settings, say=self.said.append, selector=self.selector, command=command, **options)
+        options = {"command": (sys.executable, "-c", program), **options}
+        return Counting(self.settings, say=self.said.append, selector=self.selector, **options)
 
     def run(self, counting: Counting, n_lines: int) -> None:
         """Until so much was said."""
         end_s = monotonic() + PATIENCE_S
         while len(self.said) < n_lines:
-            assert monotonic() < end_s, self.said
             counting.act()
+            self.until(counting, lambda: True, end_s)
+
+    def until(self, counting: Counting, done: Callable[[], bool], end_s: float | None = None) -> None:
+        """Read what comes, and start nothing, until it is ``done``."""
+        end_s = monotonic() + PATIENCE_S if end_s is None else end_s
+        while True:
+            assert monotonic() < end_s, self.said
             for key, _ in self.selector.select(0.01):
                 key.data.read()
+            if done():
+                return
 
 
 @pytest.fixture
@@ -58,27 +66,36 @@ def test_it_counts_for_the_version_that_is_served_again_and_again_at_the_lowest_
 
 
 def test_another_version_is_counted_for_at_once_even_in_the_midst_of_a_counting(room: Room) -> None:
-    counting = room.start("import sys; print(sys.argv[1])")
+    counting = room.start("import sys; sum(range(10_000_000)); print(sys.argv[1])")
     counting.want("v1")
     counting.act()
     counting.want("v2")
+    room.until(counting, lambda: room.said == ["v1"] and not room.selector.get_map())
+    assert counting.due_s is not None
+    assert counting.due_s <= monotonic()
     room.run(counting, 2)
     counting.stop()
     assert room.said == ["v1", "v2"]
 
 
-def test_it_rests_ten_times_as_long_as_it_took(room: Room) -> None:
-    counting = room.start("import time; time.sleep(0.5); print(1)")
+def test_it_rests_ten_times_what_it_took_of_a_processor(room: Room) -> None:
+    counting = room.start("import time\nwhile time.process_time() < 0.5: pass\nprint(1)")
     counting.want("v1")
     room.run(counting, 1)
-    while counting.due_s is None or counting.due_s > monotonic() + 3600 or room.selector.get_map():
-        for key, _ in room.selector.select(0.01):
-            key.data.read()
-        if not room.selector.get_map():
-            break
+    room.until(counting, lambda: not room.selector.get_map())
     assert counting.due_s is not None
-    assert counting.due_s - monotonic() > 0.4 * RESTS
+    assert 0.45 * RESTS < counting.due_s - monotonic() < 5 * RESTS
     counting.stop()
+
+
+def test_where_no_process_can_start_it_says_so_and_tries_again(room: Room) -> None:
+    counting = room.start("print(1)", command=("/no/such/program", "counting"))
+    counting.want("v1")
+    counting.act()
+    assert room.said == ["counting cannot be started: No such file or directory"]
+    assert counting.due_s is not None
+    counting.act()
+    assert len(room.said) == 1
 
 
 @pytest.mark.parametrize("off", [{"scratch": None}, {"statistics_s": None}])

@@ -63,6 +63,13 @@ def test_parts_of_a_second_stay() -> None:
         ({"timestamp": 1e30}, "timestamp must be epoch seconds"),
         ({"timestamp": float("nan")}, "timestamp must be epoch seconds"),
         ({"timestamp": True}, "timestamp must be epoch seconds"),
+        ({"timestamp": "0001-01-01T00:00:00+14:00"}, "timestamp must be epoch seconds"),
+        ({"timestamp": "9999-12-31T23:59:59-12:00"}, "timestamp must be epoch seconds"),
+        ({"item_id": "a", "itemId": "b"}, "item_id and itemId are the same field"),
+        ({"quantity": "1_000"}, "quantity must be a number, got '1_000'"),
+        ({"quantity": "٣"}, "quantity must be a number"),
+        ({"quantity": 10**400}, "quantity must be a number"),
+        ({"x" * 100: 1}, "xxx…"),
         ({"timestamp": ["x" * 100]}, "xxx…"),
     ],
 )

@@ -14,13 +14,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.recommender.v1.catalog_service_pb2 import UpsertItemsRequest
 from protos.recommender.v1.event_pb2 import Event
+from protos.recommender.v1.event_service_pb2 import PurgeEventsRequest
+from protos.recommender.v1.event_service_pb2_grpc import EventServiceStub
 from protos.recommender.v1.item_pb2 import Item
+from protos.recommender.v1.user_service_pb2 import LinkIdentitiesRequest
 from recsys.recent import SECOND_US
 from recsys.snapshot.store import SnapshotStore
 from recsys.stores.opening import open_state
 from recsys.stores.records import LiveEvent
 from server.count_lately import count_lately
-from server.counted import CountedFolder
 from server.settings import Settings
 
 from .paged import ids
@@ -38,11 +40,6 @@ class Counted:
     def __init__(self, running: Shop, settings: Settings) -> None:
         self.running = running
         self._settings = settings
-
-    @property
-    def folder(self) -> CountedFolder:
-        assert self._settings.scratch is not None
-        return CountedFolder(self._settings.scratch, SnapshotStore(self._settings.snapshots).current())
 
     def count(self) -> bool:
         return count_lately(self._settings, SnapshotStore(self._settings.snapshots).current())
@@ -62,6 +59,7 @@ class Counted:
 @pytest.fixture
 def counted(tmp_path: Path, shop: Shops, settings_for: Callable[..., Settings]) -> Counted:
     root, scratch = tmp_path / "snapshots", tmp_path / "scratch"
+    scratch.mkdir()
     publish_tiny(root, target_types=("purchase",))
     settings = settings_for(root, state=str(tmp_path / "state"), scratch=scratch)
     return Counted(shop(root, scratch=scratch), settings)
@@ -86,6 +84,7 @@ def test_what_is_taken_lately_comes_first_once_it_was_counted_and_new_items_with
 
 
 def test_it_is_counted_again_only_when_there_is_something_to_count(counted: Counted) -> None:
+    assert counted.count()  # that there is nothing
     assert not counted.count()
     counted.running.write(*purchases(LATE))
     assert counted.count()
@@ -100,19 +99,44 @@ def test_a_counting_that_cannot_be_read_is_logged_once_and_the_next_one_counts(
     counted.running.write(*purchases(LATE))
     assert counted.count()
     assert counted.comes_first(LATE)
-    version = SnapshotStore(tmp_path / "snapshots").current()
-    whole = tmp_path / "scratch" / "statistics" / version / "000000001"
+    folder = tmp_path / "scratch" / "statistics" / SnapshotStore(tmp_path / "snapshots").current()
+    whole = next(folder.iterdir())
     shutil.copytree(whole, tmp_path / "copy")
     (tmp_path / "copy" / "arrays" / "statistics.values.npy").write_bytes(b"no array")
-    (tmp_path / "copy").rename(whole.with_name("000000002"))
+    (tmp_path / "copy").rename(folder / str(int(whole.name) + 1))
     end_s = monotonic() + PATIENCE_S
     while caplog.text.count("cannot be read") < 2 and monotonic() < end_s:  # a line of each worker
         assert counted.popular()[0] == LATE
-    assert caplog.text.count("cannot be read") == 2
 
     counted.running.write(*purchases(LATER))
     assert counted.count()
     assert counted.comes_first(LATE, LATER)
+    assert caplog.text.count("cannot be read") == 2
+
+
+def test_what_was_purged_is_popular_no_more(counted: Counted) -> None:
+    before = counted.popular()
+    counted.running.write(*purchases(LATE))
+    assert counted.count()
+    assert counted.comes_first(LATE)
+    events = EventServiceStub(counted.running.writer)
+    events.PurgeEvents(PurgeEventsRequest(filter=f'item_id = "{LATE}"', force=True))
+    assert counted.count()
+    assert counted.comes_first(*before)
+    assert not counted.count()
+
+
+def test_as_many_events_as_before_are_others_and_so_are_links(counted: Counted) -> None:
+    counted.running.write(*purchases(LATE))
+    assert counted.count()
+    events = EventServiceStub(counted.running.writer)
+    events.PurgeEvents(PurgeEventsRequest(filter=f'item_id = "{LATE}"', force=True))
+    counted.running.write(*purchases(LATER))
+    assert counted.count()
+    assert counted.comes_first(LATER)
+    counted.running.users.LinkIdentities(LinkIdentitiesRequest(user_id="user-01", visitor_id="phone"))
+    assert counted.count()
+    assert not counted.count()
 
 
 def test_another_snapshot_has_its_own_statistics_until_they_are_counted_for_it(

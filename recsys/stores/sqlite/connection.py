@@ -86,13 +86,14 @@ def prepare(
     path = folder / FILE
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / "opening.lock"), available(path):
-            connection = opened(path)
-            try:
-                _migrate(connection, path, migrations)
-            finally:
-                connection.close()
-            sync_folder(folder)
+        if not _is_current(path, migrations):
+            with exclusive(folder / "opening.lock"), available(path):
+                connection = opened(path)
+                try:
+                    _migrate(connection, path, migrations)
+                finally:
+                    connection.close()
+                sync_folder(folder)
         sync_folder(folder.parent)
     return path
 
@@ -142,6 +143,21 @@ def _patience() -> Callable[[int], bool]:
         return True
 
     return again
+
+
+def _is_current(path: Path, migrations: Sequence[str]) -> bool:
+    """Whether there is nothing to migrate, told without a lock that writers would have to wait for."""
+    if not path.exists():
+        return False
+    with available(path):
+        connection = opened(path)
+        try:
+            known = connection.execute("SELECT max(version) FROM schema_version").get
+        except apsw.SQLError:
+            return False  # before the first migration there is no such table
+        finally:
+            connection.close()
+    return bool(known == len(migrations))
 
 
 def _migrate(connection: Connection, path: Path, migrations: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from recsys.overlay.overlay import Basis
 from recsys.statistics import ItemStatistics
 
 from .changed_shop import NEW, queries
-from .shop import DAY, NOW, built, live, taken, things, vectors_of
+from .shop import DAY, NOW, Thing, built, live, taken, things, vectors_of
 from .test_overlay import everything
 
 # By user, item and time: the first new item is taken by many, the third by one, known ones too.
@@ -85,12 +85,26 @@ def test_what_is_fresh_are_the_items_first_taken_of_late(fresh: Snapshot) -> Non
     assert items[:3].tolist() == [24, 23, 26]
 
 
-def test_a_new_item_that_was_taken_has_the_strength_that_its_group_gives_it(fresh: Snapshot, anew: Snapshot) -> None:
-    late = np.array([24], np.int32)
-    sources = [snapshot.pipeline.sources["affinity"] for snapshot in (fresh, anew)]
-    one, other = ([source.score(query, late)[0] for query in queries(fresh)] for source in sources)  # type: ignore[attr-defined]
-    assert one == pytest.approx(other, rel=0.02)
-    assert max(one) > 0
+def test_new_items_that_were_taken_have_the_strength_that_their_groups_give_them() -> None:
+    # Twenty in a group of their own, and a group's mean that is no more than what they have.
+    new = [Thing(f"x{n:02d}", f"Kite {n}", "Kites", "", 5.0, created_at=NOW - DAY) for n in range(20)]
+    since = [(user, 24 + n, NOW - 3600 * (user + 1)) for user in range(12) for n in range(20) if (user + n) % 4]
+    every = ItemStatistics.fit(taken(since=since), 44, NOW)
+    arrivals = {thing.id: row for thing, row in zip(new, every.values[24:], strict=True)}
+    now = ItemStatistics(NOW, every.values[:24], every.newcomer, arrivals=arrivals)
+    laid = Basis(freshened(built(things()), now)).over([live(thing, 1 + n) for n, thing in enumerate(new)], {}).snapshot
+    anew = built([*things(), *new], since=since)
+    one, other = (snapshot.pipeline.sources["affinity"].strength[24:] for snapshot in (laid, anew))  # type: ignore[attr-defined]
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+def test_the_first_sale_of_a_new_item_takes_nothing_from_it() -> None:
+    every = ItemStatistics.fit(taken(since=[(4, 24, NOW - DAY)]), 25, NOW)
+    sold = ItemStatistics(NOW, every.values[:24], every.newcomer, arrivals={NEW[0].id: every.values[24]})
+    items = [live(NEW[0], 1)]
+    unsold, laid = (Basis(one).over(items, {}).snapshot for one in (built(things()), freshened(built(things()), sold)))
+    one, other = (snapshot.pipeline.sources["affinity"].strength[24] for snapshot in (unsold, laid))  # type: ignore[attr-defined]
+    assert other >= one > 0
 
 
 def test_what_was_worked_out_for_other_statistics_is_used_again(fresh: Snapshot) -> None:
