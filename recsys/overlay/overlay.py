@@ -62,9 +62,9 @@ class Basis:
         call, of which this may use parts again. The same items and vectors give the same answers, in any process.
 
         Tables that are memory-mapped, vectors, factors and indexes among them, are not copied. What is, in bytes an
-        item of the catalogue: 13 for price, stock and date, 8 for the source ``affinity``, where a known item has another
-        text 4, another category or brand 4 to 12 a code family, and where a new one was taken 8 a code family and 8 for
-        each source of what is popular.
+        item of the catalogue: 13 for price, stock and date, 8 for the source ``affinity``, where a known item has
+        another text 4, another category or brand 4 to 12 a code family, and where a new one was taken 8 a code family
+        and 8 for each source of what is popular.
         """
         base = self.snapshot
         changes = Changes.of(base, items, self._rows)
