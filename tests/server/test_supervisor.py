@@ -120,3 +120,22 @@ def test_settings_reach_a_worker_by_its_standard_input_and_not_its_arguments(
     Supervisor(settings, say=said.append, command=(sys.executable, "-c", report)).run()
 
     assert said == ["hmac:secret ['0']"]
+
+
+def test_where_no_process_can_start_it_goes_on_trying_until_it_is_told_to_stop(
+    settings_for: Callable[..., Settings],
+) -> None:
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    supervisor = Supervisor(settings_for(Path("unused")), say=say, command=("/no/such/program",))
+
+    assert supervisor.run() == 0
+    assert said == [
+        "worker 0 cannot be started: No such file or directory; next try in 0.5 s",
+        "worker 0 cannot be started: No such file or directory; next try in 1 s",
+    ]
