@@ -51,9 +51,9 @@ def counted_lately(before: Before, state: State, *, at: int | None) -> Lately:
     """Statistics as of ``at`` (epoch seconds), as a rebuild would count them; None: as of the newest event before which
     events came at ``LEAST_PACE``. What bears a later time has happened all the same.
 
-    What erased people did counts nothing, what linked visitors did is their users', in the snapshot too. An event up to
-    ``last_event_at`` of a visitor who is linked to nobody is known where anybody's is the same: they were linked when
-    the snapshot was built. Time: a second a million interactions, ten a million live events. Memory: 120 bytes each.
+    What erased people did counts nothing, what linked visitors did is their users', in the snapshot too. A visitor's
+    event up to ``last_event_at`` is known where anybody's is the same: when the snapshot was built they may have been
+    linked to somebody else. Time: a second a million interactions, ten a million live events. Memory: 120 bytes each.
     StateUnavailable when the store cannot be read.
     """
     links = dict(state.users.links())
