@@ -41,7 +41,7 @@ def texts(column: str, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Array):
         cell = cell.arr.to_list()
     inner = _inner(dtype)
-    if inner is None or inner.is_nested() or inner in (pl.Binary, pl.Null):
+    if inner is None or inner.is_nested() or inner in (pl.Binary, pl.Duration, pl.Null):
         return pl.lit(None, dtype=pl.List(pl.String)).alias(column)
     entries = cell.list.eval(_text(pl.element(), inner).str.strip_chars().drop_nulls())
     return pl.when(entries.list.len() > 0).then(entries).alias(column)
@@ -59,10 +59,10 @@ def is_list(dtype: pl.DataType) -> bool:
 
 
 def is_unreadable(dtype: pl.DataType) -> bool:
-    """Whether no cell of this type can be told as text or a list of text: structs, bytes, and lists of either."""
+    """Whether no cell of this type can be told as text or a list of text: structs, bytes, spans, and lists of them."""
     inner = _inner(dtype)
     told = dtype if inner is None else inner
-    return told == pl.Binary or told.is_nested()
+    return told in (pl.Binary, pl.Duration) or told.is_nested()
 
 
 def _inner(dtype: pl.DataType) -> pl.DataType | None:
@@ -79,7 +79,7 @@ def _text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         spelled = cell.cast(pl.String).str.replace(r"\.0*$|(\.\d*?)0+$", "$1")
     elif isinstance(dtype, pl.List) and dtype.inner == pl.String:
         spelled = cell.list.join(" > ")
-    elif dtype.is_nested() or dtype == pl.Binary:
+    elif dtype.is_nested() or dtype in (pl.Binary, pl.Duration):
         spelled = pl.lit(None, dtype=pl.String)
     else:
         spelled = cell.cast(pl.String, strict=False)

@@ -222,10 +222,12 @@ def test_an_unknown_serving_config_is_not_found(stub: Any) -> None:
 
 
 def test_a_batch_answers_each_question_as_it_would_alone(stub: Any, world: Any) -> None:
+    # The server's clock goes on between the two calls, and with it the age of everything.
+    at = Timestamp(seconds=AT_S)
     requests = [
-        RecommendRequest(user_id=USER),
-        RecommendRequest(user_id=CHINESE_USER, serving_config="discover", page_size=7),
-        RecommendRequest(user_id="stranger"),
+        RecommendRequest(user_id=USER, at=at),
+        RecommendRequest(user_id=CHINESE_USER, serving_config="discover", page_size=7, at=at),
+        RecommendRequest(user_id="stranger", at=at),
         RecommendRequest(user_id=USER, page_size=-1),
         RecommendRequest(user_id=USER, serving_config="away"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -176,11 +177,14 @@ def test_cells_that_can_be_told_neither_as_text_nor_as_lists_are_counted() -> No
             "size": [{"width": 1}, {"width": 2}, None],
             "parts": [[["x"]], None, None],
             "image": [b"\x00", b"\x01", b"\x02"],
+            "span": [timedelta(1), None, None],
+            "spans": [[timedelta(1)], None, None],
             "tags": [["x"], [], None],
             "colour": ["red", None, "blue"],
         }
     )
     cleaned, report = clean_items(table)
-    assert report.mended == {"unreadable_size": 2, "unreadable_parts": 1, "unreadable_image": 3}
+    counts = {"size": 2, "parts": 1, "image": 3, "span": 1, "spans": 1}
+    assert report.mended == {f"unreadable_{name}": n for name, n in counts.items()}
     assert cleaned["size"].null_count() == cleaned["parts"].null_count() == cleaned["image"].null_count() == 3
     assert cleaned["colour"].to_list() == ["red", None, "blue"]
