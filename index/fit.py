@@ -129,7 +129,7 @@ def _more(
     fits: Mapping[str, Callable[[], StoredSource | None]] = {
         "ease": lambda: fit_ease(table, settings=settings.ease, seed=seed),
         "item-knn": lambda: item_neighbours(table, similarity=settings.similarity),
-        "user-knn": lambda: user_neighbours(table, interactions, at),
+        "user-knn": lambda: user_neighbours(table, interactions, at, settings=settings.neighbours),
         "next": lambda: followers(interactions, n_items),
         "item2vec": lambda: fit_item2vec(interactions, n_items, settings=Item2VecSettings(), seed=seed),
         "affinity": lambda: _affinity(context),

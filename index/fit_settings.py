@@ -8,7 +8,7 @@ from typing import Any
 
 from index.ease import EaseSettings
 from index.factorise import AlsSettings
-from index.neighbours import Similarity
+from index.neighbours import NeighbourSettings, Similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class FitSettings:
     ease: EaseSettings = field(default_factory=EaseSettings)
     als: AlsSettings = field(default_factory=AlsSettings)
     similarity: Similarity = Similarity.COSINE
+    neighbours: NeighbourSettings = field(default_factory=NeighbourSettings)
     others_weigh: float = 1.0
     fade_weeks: float = 2.0
 
@@ -39,6 +40,7 @@ class FitSettings:
             ease=EaseSettings(**values["ease"]),
             als=AlsSettings(**values["als"]),
             similarity=Similarity(values["similarity"]),
+            neighbours=NeighbourSettings(**values["neighbours"]),
             others_weigh=float(values["others_weigh"]),
             fade_weeks=float(values["fade_weeks"]),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
@@ -15,7 +16,7 @@ from recsys.decay import WEEK_S
 from recsys.grouping import Groups
 from recsys.interactions import Interactions
 from recsys.sources.item_neighbours import ItemNeighbours
-from recsys.sources.user_neighbours import UserNeighbours
+from recsys.sources.user_neighbours import N_NEAR, UserNeighbours
 from recsys.sparse import SparseTable
 
 N_NEIGHBOURS = 100
@@ -151,13 +152,28 @@ def most_pooled(n_users: int) -> int:
     return min(n_users, MOST_POOLED_USERS)
 
 
-def user_neighbours(preferences: csr_matrix, interactions: Interactions, at: int) -> UserNeighbours | None:
+@dataclass(frozen=True, slots=True)
+class NeighbourSettings:
+    """n_neighbours: the users nearest to the asker who count · everything: what they did lately counts whatever it was,
+    and not only what is predicted; where views are many and purchases few, looks say more of a taste.
+    """
+
+    n_neighbours: int = N_NEAR
+    everything: bool = False
+
+
+def user_neighbours(
+    preferences: csr_matrix, interactions: Interactions, at: int, *, settings: NeighbourSettings | None = None
+) -> UserNeighbours | None:
     """Who is near whom among the users active lately, and what they took in the last ``RECENT_WEEKS``.
 
     Where that span holds less than half of the users' last purchases it is doubled until it does: a shop where people
     come twice a year has no 8-week neighbours. Memory: 8 bytes x (preferences + recent purchases).
     """
-    liked = interactions.targets & (interactions.weights > 0)
+    settings = settings or NeighbourSettings()
+    liked = interactions.weights > 0
+    if not settings.everything:
+        liked &= interactions.targets
     users, items, times = interactions.users[liked], interactions.items[liked], interactions.times[liked]
     if not len(users):
         return None
@@ -189,6 +205,7 @@ def user_neighbours(preferences: csr_matrix, interactions: Interactions, at: int
         SparseTable.of(takers.col, takers.row, takers.data, (n_items, len(active))),
         SparseTable.of(pairs.keys // n_items, pairs.keys % n_items, np.ones(len(pairs)), (len(active), n_items)),
         frozen(active, np.int32),
+        n_near=settings.n_neighbours,
     )
 
 

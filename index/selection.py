@@ -22,8 +22,10 @@ from recsys.ranker import Forest, Ranker
 OWN_HISTORY = "history"
 # Another fusion takes the default's place when it is better by this many standard errors of the paired difference.
 CONVINCING = 0.5
-# From so many queries with a positive on, recipes for little data are not tried.
-MANY_QUERIES = 3_000
+# From so many positives on, recipes for little data are not tried. Queries would not tell: three thousand customers who
+# bought one thing each are little data (in a made-up shop of many views and few purchases the forests for much data
+# reach .086 on what one for little data reaches .092 on), three thousand with twenty each are not.
+MANY_POSITIVES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +199,8 @@ def _recipes(
             return mine.parts, (mine,)
         return (mine,) if mine else (), ()
     # Much data needs no recipe for little, and its forests take minutes.
-    n_queries = sum(len(np.unique(frame.query[frame.labels])) for frame in frames)
-    recipes = tuple(recipe for recipe in head.recipes if recipe is not SMALL or n_queries < MANY_QUERIES)
+    n_positives = sum(int(rows_of(head, frame).labels.sum()) for frame in frames)
+    recipes = tuple(recipe for recipe in head.recipes if recipe is not SMALL or n_positives < MANY_POSITIVES)
     return (*recipes, *([tuned] if tuned else [])), head.means
 
 

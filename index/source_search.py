@@ -15,7 +15,7 @@ from index.ease import EaseSettings, fit_ease
 from index.factorise import AlsSettings, preferences
 from index.fit import fit, fit_factors
 from index.fit_settings import FitSettings
-from index.neighbours import Similarity, item_neighbours
+from index.neighbours import NeighbourSettings, Similarity, item_neighbours, user_neighbours
 from index.scoring import lists_of_source
 from index.settings import OPTIONAL_SOURCES
 from index.windows import Window, novel_of, sampled, truth_in
@@ -38,6 +38,9 @@ MOST_USERS = 2_000
 EASE = tuple(EaseSettings(regularisation=value) for value in (3.0, 10.0, 30.0))
 ALS = (AlsSettings(), AlsSettings(128, 1.0, 10.0), AlsSettings(32, 1.0, 1.0))
 SIMILARITIES = (Similarity.COSINE, Similarity.JACCARD, Similarity.PEARSON)
+NEAR = (NeighbourSettings(), NeighbourSettings(800))
+# Where other things happen than what is predicted.
+NEAR_BY_ALL = (NeighbourSettings(everything=True), NeighbourSettings(800, everything=True))
 # What events that are not predicted (views, carts) weigh, as a multiple of their usual weights.
 OTHERS_WEIGH = (1.0, 0.3, 3.0)
 
@@ -66,8 +69,11 @@ def search(
         ease = _best(EASE, trial.of_ease, said, lambda s: f"EASE with regularisation {s.regularisation:g}", advance)
     if "item-knn" not in off:
         similarity = _best(SIMILARITIES, trial.of_neighbours, said, lambda s: f"item neighbours by {s}", advance)
+    near = NEAR[0]
+    if "user-knn" not in off:
+        near = _best(_near(builder), trial.of_users, said, _neighbours, advance)
     als = _best(ALS, trial.of_factors, said, lambda s: f"ALS with {s.factors} factors, alpha {s.alpha:g}", advance)
-    found = replace(builder.fitting, ease=ease, als=als, similarity=similarity, others_weigh=factor)
+    found = replace(builder.fitting, ease=ease, als=als, similarity=similarity, neighbours=near, others_weigh=factor)
     return found, said
 
 
@@ -78,7 +84,8 @@ def weights_open(builder: Builder) -> bool:
 
 def n_fits(builder: Builder) -> int:
     """How often ``search`` fits a source at most."""
-    return len(EASE) + len(SIMILARITIES) + len(ALS) + (len(OTHERS_WEIGH) if weights_open(builder) else 0)
+    n_weights = len(OTHERS_WEIGH) if weights_open(builder) else 0
+    return len(EASE) + len(SIMILARITIES) + len(_near(builder)) + len(ALS) + n_weights
 
 
 def _best(
@@ -104,6 +111,15 @@ def _best(
         return settings[0]
     said.append(f"{name(best)}: NDCG@10 alone {ndcg.mean():.4f}, by the usual setting {usual.mean():.4f}")
     return best
+
+
+def _near(builder: Builder) -> tuple[NeighbourSettings, ...]:
+    """What is tried for user neighbours, the usual setting first."""
+    return NEAR if builder.dataset.interactions.targets.all() else NEAR + NEAR_BY_ALL
+
+
+def _neighbours(settings: NeighbourSettings) -> str:
+    return f"{settings.n_neighbours} user neighbours by {'all they did' if settings.everything else 'what they took'}"
 
 
 def _views(factor: float) -> str:
@@ -159,6 +175,9 @@ class _Trial:
         if similarity not in self.found:
             self.found[similarity] = self._alone(item_neighbours(self.table, similarity=similarity))
         return self.found[similarity]
+
+    def of_users(self, settings: NeighbourSettings) -> Float64 | None:
+        return self._alone(user_neighbours(self.table, self.past, self.window.start, settings=settings))
 
     def of_factors(self, settings: AlsSettings) -> Float64 | None:
         n_users, n_items = self.table.shape

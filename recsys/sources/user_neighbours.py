@@ -15,7 +15,7 @@ from recsys.query import EMPTY_HITS, Hits, Query
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.sparse import SparseTable, best_of
 
-N_NEIGHBOURS = 200
+N_NEAR = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class UserNeighbours:
     recent: SparseTable
     users: Int32
     name: str = "user-knn"
+    n_near: int = N_NEAR
 
     def scores(self, query: Query) -> Float32:
         """Recent purchases of the nearest users, weighted by likeness, (n_items,); worked out once a query."""
@@ -39,8 +40,8 @@ class UserNeighbours:
             if own is not None:
                 likeness[self.users == own] = 0.0  # the asker is no neighbour of their own
         near = np.flatnonzero(likeness > 0)
-        if len(near) > N_NEIGHBOURS:
-            near = near[np.argpartition(-likeness[near], N_NEIGHBOURS)[:N_NEIGHBOURS]]
+        if len(near) > self.n_near:
+            near = near[np.argpartition(-likeness[near], self.n_near)[: self.n_near]]
         weights = likeness[near]
         return self.recent.weighted_sum(np.sort(near), weights[np.argsort(near)] / max(float(weights.sum()), 1e-9))
 
@@ -57,9 +58,12 @@ class UserNeighbours:
         self.takers.write(out, f"{self.name}.takers")
         self.recent.write(out, f"{self.name}.recent")
         out.array(f"{self.name}.users", self.users)
+        out.array(f"{self.name}.n_near", np.array([self.n_near], np.int32))
 
     @classmethod
     def read(cls, src: SnapshotReader, name: str) -> UserNeighbours:
         """The source that ``write`` stored, memory-mapped."""
         takers, recent = SparseTable.read(src, f"{name}.takers"), SparseTable.read(src, f"{name}.recent")
-        return cls(takers, recent, src.array(f"{name}.users"), name)
+        # Snapshots of before it could be chosen do not say.
+        n_near = int(src.array(f"{name}.n_near")[0]) if src.has(f"{name}.n_near") else N_NEAR
+        return cls(takers, recent, src.array(f"{name}.users"), name, n_near)

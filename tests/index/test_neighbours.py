@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from index.neighbours import Similarity, followers, heaviest, item_neighbours, user_neighbours
+from index.neighbours import (
+    NeighbourSettings,
+    Similarity,
+    followers,
+    heaviest,
+    item_neighbours,
+    user_neighbours,
+)
+from recsys.arrays import frozen
 from recsys.interactions import Interactions
 from recsys.sparse import SparseTable
 
@@ -108,3 +117,18 @@ def test_the_pool_holds_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
     found = user_neighbours(csr_matrix(np.ones((4, 1), np.float32)), table_of(rows), NOW)
     assert found is not None
     assert found.users.tolist() == [2, 3]
+
+
+def test_what_was_only_looked_at_counts_where_everything_does() -> None:
+    rows = [(0, 0, 5.0), (0, 1, 3.0), (1, 1, 2.0)]
+    past = replace(table_of(rows), targets=frozen([False, True, False], np.bool_))  # newest first: bought item 0 alone
+    preferences = csr_matrix(np.array([[1, 1], [0, 1]], np.float32))
+    found = user_neighbours(preferences, past, NOW)
+    assert found is not None
+    assert found.users.tolist() == [0]
+    assert row_of(found.recent, 0) == {0: 1.0}
+    found = user_neighbours(preferences, past, NOW, settings=NeighbourSettings(7, everything=True))
+    assert found is not None
+    assert found.n_near == 7
+    assert found.users.tolist() == [0, 1]
+    assert [row_of(found.recent, user) for user in range(2)] == [{0: 1.0, 1: 1.0}, {1: 1.0}]

@@ -55,8 +55,11 @@ def test_views_that_mislead_come_to_weigh_less_and_views_that_tell_do_not(tmp_pa
     noisy, said = search(shop(tmp_path / "noise", 400, views="noise"), WINDOW)
     assert noisy.others_weigh == 0.3
     assert any("not predicted weigh 0.3 times" in line for line in said)
-    telling, _ = search(shop(tmp_path / "true", 400, views="true"), WINDOW)
+    assert not noisy.neighbours.everything
+    telling, said = search(shop(tmp_path / "true", 400, views="true"), WINDOW)
     assert telling.others_weigh == 3.0
+    assert telling.neighbours.everything
+    assert any("user neighbours by all they did" in line for line in said)
 
 
 def test_what_is_decided_reaches_the_data_and_its_settings(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from recsys.arrays import frozen
 from recsys.query import History, Query
 from recsys.sources.item_neighbours import MOST_RECENT, ItemNeighbours, latest
-from recsys.sources.user_neighbours import N_NEIGHBOURS, UserNeighbours
+from recsys.sources.user_neighbours import N_NEAR, UserNeighbours
 from recsys.sparse import SparseTable
 
 Asked = Callable[..., Query]
@@ -90,10 +90,16 @@ def test_a_taste_nobody_shares_gives_nothing(sparse: Sparse, asked: Asked, histo
 
 
 def test_only_the_nearest_users_speak(sparse: Sparse, asked: Asked, history: Histories) -> None:
-    n_users = N_NEIGHBOURS + 50
+    n_users = N_NEAR + 50
     # Each user took an item of their own lately; the likeness falls with the number.
     takers = np.linspace(1.0, 0.5, n_users)[None, :]
     source = UserNeighbours(sparse(takers), sparse(np.eye(n_users)), frozen(np.arange(n_users), np.int32))
     hits = source.retrieve(asked(history([(0, 0)]), n_users), n_users)
-    assert hits.items.tolist() == list(range(N_NEIGHBOURS))
+    assert hits.items.tolist() == list(range(N_NEAR))
     assert hits.scores.sum() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_as_many_speak_as_was_chosen(sparse: Sparse, asked: Asked, history: Histories) -> None:
+    takers = np.linspace(1.0, 0.5, 9)[None, :]
+    source = UserNeighbours(sparse(takers), sparse(np.eye(9)), frozen(np.arange(9), np.int32), n_near=3)
+    assert source.retrieve(asked(history([(0, 0)]), 9), 9).items.tolist() == [0, 1, 2]
