@@ -8,21 +8,18 @@ from dataclasses import dataclass, replace
 from index.builder import Builder, day
 from index.looks import row_weights
 from index.rows_beside import RowsBeside, rows_beside
-from index.selection import Extent, Labelled
-from index.windows import Window, acted, judged, planned, span, truth_in
+from index.selection import Labelled
+from index.windows import Window, judged, planned, span, truth_in
 from index.worth import dropped, lacks_sources, source_of
 from recsys.model import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """all: the windows to learn from, newest first · judged: those of them to judge by · acted: those of them to learn
-    from by all that users did.
-    """
+    """all: the windows to learn from, newest first · judged: those of them to judge by."""
 
     all: tuple[Window, ...]
     judged: tuple[Window, ...]
-    acted: tuple[Window, ...] = ()
 
     @property
     def to_search(self) -> Window | None:
@@ -32,14 +29,10 @@ class Plan:
         return next((one for one in self.all if one.end <= self.judged[-1].start), self.judged[-1])
 
     @property
-    def older_half(self) -> dict[Window, Extent]:
-        """The older half of the windows, oldest first, and what is wanted of each."""
+    def older_half(self) -> dict[Window, bool]:
+        """The older half of the windows, oldest first, and whether each is judged."""
         older = self.all[len(self.all) - len(self.all) // 2 :]
-        return {window: self.extent(window) for window in reversed(older)}
-
-    def extent(self, window: Window) -> Extent:
-        """What is wanted of the rows of ``window``."""
-        return Extent(window in self.judged, window in self.acted)
+        return {window: window in self.judged for window in reversed(older)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,10 @@ class Learnt:
         names = tuple(name for name in self.names if source_of(name) not in sources)
         if names == self.names:
             return self
-        return Learnt(tuple(_without(window, names) for window in self.windows), None)
+        windows = tuple(
+            replace(window, frame=dropped(window.frame, self.names, names), names=names) for window in self.windows
+        )
+        return Learnt(windows, None)
 
     def heeding(self, strength: float) -> tuple[Labelled, ...]:
         """The windows with what was shown heeded so much; at 0 as if nobody had kept it."""
@@ -75,12 +71,7 @@ def plan(builder: Builder, end: int) -> Plan:
     windows = planned(everything, end, n_items, horizon_days=training.days, count=training.windows)
     to_judge = judged(windows, len(truth_in(everything, windows[0], n_items)) if windows else 0)
     builder.stages.print(f"windows: {span(windows)}; {len(to_judge)} of them to judge by")
-    by_all = acted(everything, windows, n_items)
-    if by_all:
-        builder.stages.print(
-            f"few take and many do something: rankers may learn from all they did in {len(by_all)} of them"
-        )
-    return Plan(windows, to_judge, by_all)
+    return Plan(windows, to_judge)
 
 
 def learn(builder: Builder, windows: Plan, *, off: Set[str] = frozenset()) -> Learnt:
@@ -98,7 +89,7 @@ def _learn(builder: Builder, windows: Plan, beside: RowsBeside, off: Set[str]) -
             by = "the process beside this one"
             with builder.stages.stage(f"wait for the rows of {day(window)}"):
                 beside.wait()
-        found = builder.labelled(window, windows.extent(window), off=off, by=by)
+        found = builder.labelled(window, whole=window in windows.judged, off=off, by=by)
         if found is None:
             continue
         rows = found[0]
@@ -107,16 +98,9 @@ def _learn(builder: Builder, windows: Plan, beside: RowsBeside, off: Set[str]) -
         elif rows.names != (names := labelled[0].names):
             if not lacks_sources(rows.names, names):
                 continue  # so early that its rows have altogether other columns
-            wider = None if rows.acted is None else rows.acted.spread(rows.names, names)
-            rows = replace(rows, frame=rows.frame.spread(rows.names, names), names=names, acted=wider)
+            rows = replace(rows, frame=rows.frame.spread(rows.names, names), names=names)
         labelled.append(_weighted(rows, builder))
     return Learnt(tuple(labelled), newest)
-
-
-def _without(rows: Labelled, names: tuple[str, ...]) -> Labelled:
-    """``rows`` with the columns ``names`` alone, and without what only sources found whose columns go."""
-    acted = None if rows.acted is None else dropped(rows.acted, rows.names, names)
-    return replace(rows, frame=dropped(rows.frame, rows.names, names), names=names, acted=acted)
 
 
 def _weighted(rows: Labelled, builder: Builder) -> Labelled:
