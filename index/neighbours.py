@@ -206,6 +206,7 @@ def user_neighbours(
         SparseTable.of(pairs.keys // n_items, pairs.keys % n_items, np.ones(len(pairs)), (len(active), n_items)),
         frozen(active, np.int32),
         n_near=settings.n_neighbours,
+        everything=settings.everything,
     )
 
 

@@ -21,6 +21,7 @@ from recsys.query import Query, Recommendation
 from recsys.sources.popular import Popular
 from recsys.sources.protocol import Source
 from recsys.sources.relevance import RELEVANCE
+from recsys.sources.user_neighbours import UserNeighbours
 from recsys.statistics import NAMES
 
 MOST_REASONS = 2
@@ -138,7 +139,10 @@ class _Speaking:
         if not len(self.grounds.items):
             return None
         if source == "user-knn":
-            return Reason("NEIGHBOURS")
+            # Of those who count, some may only have looked at it, and the sentence says that they buy it.
+            neighbours = self.sources.get(source)
+            looks = isinstance(neighbours, UserNeighbours) and neighbours.everything
+            return None if looks else Reason("NEIGHBOURS")
         code = OF_ITEMS.get(source, "TASTE" if self.grounds.taken else "VIEWED_LIKE")
         if code in said or (code == "CATEGORY" and not self.grounds.taken):
             return None  # naming items costs more than all else here

@@ -1,4 +1,4 @@
-"""User-based collaborative filtering: what people with a like taste took lately.
+"""User-based collaborative filtering: what people with a like taste took, or did, lately.
 
 Resnick et al., "GroupLens", CSCW 1994, for unary data: cosine of preferences, popular items counting less.
 """
@@ -21,7 +21,8 @@ N_NEAR = 200
 @dataclass(frozen=True, slots=True)
 class UserNeighbours:
     """takers: item -> pooled users, values such that a row sum weighted by preference is a cosine up to the asker's own
-    length · recent: pooled user -> what they took lately · users (P,) int32: user number of each pooled user.
+    length · recent: pooled user -> what they took lately · users (P,) int32: user number of each pooled user ·
+    n_near: how many of them count, the nearest · everything: ``recent`` holds what they only looked at, too.
     """
 
     takers: SparseTable
@@ -29,9 +30,10 @@ class UserNeighbours:
     users: Int32
     name: str = "user-knn"
     n_near: int = N_NEAR
+    everything: bool = False
 
     def scores(self, query: Query) -> Float32:
-        """Recent purchases of the nearest users, weighted by likeness, (n_items,); worked out once a query."""
+        """What the nearest users took lately, weighted by likeness, (n_items,); worked out once a query."""
         return query.remember((UserNeighbours, id(self)), lambda: self._scores(query))
 
     def _scores(self, query: Query) -> Float32:
@@ -58,12 +60,12 @@ class UserNeighbours:
         self.takers.write(out, f"{self.name}.takers")
         self.recent.write(out, f"{self.name}.recent")
         out.array(f"{self.name}.users", self.users)
-        out.array(f"{self.name}.n_near", np.array([self.n_near], np.int32))
+        out.array(f"{self.name}.settings", np.array([self.n_near, self.everything], np.int32))
 
     @classmethod
     def read(cls, src: SnapshotReader, name: str) -> UserNeighbours:
         """The source that ``write`` stored, memory-mapped."""
         takers, recent = SparseTable.read(src, f"{name}.takers"), SparseTable.read(src, f"{name}.recent")
-        # Snapshots of before it could be chosen do not say.
-        n_near = int(src.array(f"{name}.n_near")[0]) if src.has(f"{name}.n_near") else N_NEAR
-        return cls(takers, recent, src.array(f"{name}.users"), name, n_near)
+        # Snapshots of before they could be chosen do not say.
+        given = src.array(f"{name}.settings").tolist() if src.has(f"{name}.settings") else (N_NEAR, False)
+        return cls(takers, recent, src.array(f"{name}.users"), name, int(given[0]), bool(given[1]))

@@ -129,6 +129,6 @@ def test_what_was_only_looked_at_counts_where_everything_does() -> None:
     assert row_of(found.recent, 0) == {0: 1.0}
     found = user_neighbours(preferences, past, NOW, settings=NeighbourSettings(7, everything=True))
     assert found is not None
-    assert found.n_near == 7
+    assert (found.n_near, found.everything) == (7, True)
     assert found.users.tolist() == [0, 1]
     assert [row_of(found.recent, user) for user in range(2)] == [{0: 1.0, 1: 1.0}, {1: 1.0}]

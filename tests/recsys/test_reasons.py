@@ -11,6 +11,7 @@ from recsys.query import Query, Recommendation
 from recsys.reasons import CODES, Reason, reasons
 from recsys.sources.affinity import AffinityPopular
 from recsys.sources.popular import Popular
+from recsys.sources.user_neighbours import UserNeighbours
 
 TITLES = ["Milk", "Bread", "Tea 茶", "Jam", "Rice", "Salt", "Soap", "Oats"]
 NOW = 1_500_000_000
@@ -123,6 +124,18 @@ def test_what_is_named_comes_with_the_item_more_often_than_by_chance(board: Snap
         assert strength.shape == (3, len(own))
         # Item 0 is of the colour of all that u00 took, item 1 of the other.
         assert np.median(strength[0]) > np.median(strength[1]), name
+
+
+def test_neighbours_who_may_only_have_looked_are_not_said_to_buy(board: Snapshot, query_of: QueryOf) -> None:
+    query = query_of(board, "u00")
+    assert {reason.code for (reason,) in only(board, query, "user-knn", 3)} == {"NEIGHBOURS"}
+    looking = [
+        replace(source, everything=True) if isinstance(source, UserNeighbours) else source
+        for source in board.model.more
+    ]
+    model = replace(board.model, more=tuple(looking))
+    looks = replace(board, model=model, pipeline=model.pipeline(board.rankers, board.pipeline.fusions))
+    assert {reason.code for (reason,) in only(looks, query, "user-knn", 3)} == {"CANDIDATE"}
 
 
 def test_what_has_no_vector_is_spoken_for_by_nothing(board: Snapshot) -> None:

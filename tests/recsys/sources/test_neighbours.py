@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recsys.arrays import frozen
 from recsys.query import History, Query
+from recsys.snapshot.files import SnapshotReader, SnapshotWriter
 from recsys.sources.item_neighbours import MOST_RECENT, ItemNeighbours, latest
 from recsys.sources.user_neighbours import N_NEAR, UserNeighbours
 from recsys.sparse import SparseTable
@@ -103,3 +106,14 @@ def test_as_many_speak_as_was_chosen(sparse: Sparse, asked: Asked, history: Hist
     takers = np.linspace(1.0, 0.5, 9)[None, :]
     source = UserNeighbours(sparse(takers), sparse(np.eye(9)), frozen(np.arange(9), np.int32), n_near=3)
     assert source.retrieve(asked(history([(0, 0)]), 9), 9).items.tolist() == [0, 1, 2]
+
+
+def test_a_source_read_back_is_fitted_as_it_was(sparse: Sparse, tmp_path: Path) -> None:
+    source = replace(neighbours(sparse), n_near=3, everything=True)
+    source.write(SnapshotWriter(tmp_path))
+    found = UserNeighbours.read(SnapshotReader(tmp_path), "user-knn")
+    assert (found.n_near, found.everything) == (3, True)
+    (path,) = tmp_path.rglob("user-knn.settings*")
+    path.unlink()
+    found = UserNeighbours.read(SnapshotReader(tmp_path), "user-knn")
+    assert (found.n_near, found.everything) == (N_NEAR, False)
