@@ -9,9 +9,9 @@ import numpy as np
 
 from index.figures import NOTHING, WITHOUT
 from index.frames import Frame
-from index.heads import parts_of, sample_of, top_lists, train
+from index.heads import parts_of, top_lists, train
 from index.scoring import CHUNK
-from index.selection import Chosen, Contender, final
+from index.selection import Chosen, Contender, Labelled, final, lesson_of
 from index.worth import source_of
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64
 from recsys.ask import Ask, resolve
@@ -26,12 +26,10 @@ Lists = Callable[[str, Int32], Int32]
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What the rankers of a build were trained on: chosen (H,) a head, frames by head (W,) a window, names of the
-    features.
-    """
+    """What the rankers of a build were trained on: chosen (H,) a head, windows (W,) by head, names of the features."""
 
     chosen: tuple[Chosen, ...]
-    frames: Mapping[str, tuple[Frame, ...]]
+    windows: Mapping[str, tuple[Labelled, ...]]
     names: tuple[str, ...]
     seed: int
 
@@ -100,8 +98,8 @@ class Alternatives:
             if kind.kind == FOREST and kept is not None:
                 rankers[one.head.name] = kept
                 continue
-            frames = self.lesson.frames[one.head.name]
-            fusion, forest = final(other, frames, self.lesson.names, seed=self.lesson.seed)
+            windows = self.lesson.windows[one.head.name]
+            fusion, forest = final(other, windows, self.lesson.names, seed=self.lesson.seed)
             if fusion.kind != kind.kind:
                 continue  # too little to fit it on: no lists are better than another fusion's under its name
             rankers[one.head.name] = fusion.bound(self.lesson.names, forest)
@@ -110,10 +108,10 @@ class Alternatives:
     def _blinded(self, columns: Bool) -> Mapping[str, Ranker]:
         rankers: dict[str, Ranker] = {}
         for one in self.lesson.chosen:
-            sample = sample_of(one.head, self.lesson.frames[one.head.name], seed=self.lesson.seed)
+            recipe = parts_of(one.contender.recipe or one.head.recipes[0])[0]
+            sample = lesson_of(one.head, recipe, self.lesson.windows[one.head.name], seed=self.lesson.seed)
             if sample is None:
                 continue
-            recipe = parts_of(one.contender.recipe or one.head.recipes[0])[0]
             kept = self.snapshot.rankers.get(one.head.name)
             if not columns.any() and kept is not None and one.contender == Contender(Fusion(FOREST), recipe):
                 rankers[one.head.name] = kept  # just that

@@ -70,9 +70,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
     everything, stages, seed = builder.dataset.interactions, builder.stages, builder.dataset.settings.training.seed
     chosen, names, notes = choice.chosen, choice.learnt.names, list(choice.notes)
     strengths = {one.head.name: choice.strengths.get(one.head.name, 0.0) for one in chosen}
-    frames = {
-        name: tuple(window.frame for window in choice.learnt.heeding(strength)) for name, strength in strengths.items()
-    }
+    windows = {name: choice.learnt.heeding(strength) for name, strength in strengths.items()}
     with stages.stage("fit sources on everything"):
         last = builder.snapshot(everything, end, off=choice.unpaid)
     # A shop that has just grown large enough for a source: no ranker knows it yet.
@@ -89,7 +87,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
             alike = (one.contender, one.head.new_only, one.head.negatives, strengths[one.head.name])
             if alike not in trained:
                 with stages.stage(f"train {one.head.name}"):
-                    trained[alike] = final(one, frames[one.head.name], names, seed=seed)
+                    trained[alike] = final(one, windows[one.head.name], names, seed=seed)
             fusion, forest = trained[alike]
             fusions[one.head.name] = fusion
             if forest is not None:
@@ -101,7 +99,7 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
         if lacking := sorted(set(declared.sources or ()) - set(snapshot.pipeline.sources)):
             notes.append(f"serving config {name} asks sources that this snapshot is without: {', '.join(lacking)}")
     configs = tuple(one for one in chosen if one.head is not NEWCOMERS)
-    lesson = Lesson(configs, frames, names, seed) if choice.learnt.windows else None
+    lesson = Lesson(configs, windows, names, seed) if choice.learnt.windows else None
     n_validated = max((one.n_users for one in configs), default=0)
     validation = _validation(chosen)
     with stages.stage("measure gates"):

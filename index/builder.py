@@ -13,7 +13,7 @@ from index.dataset import Profiles as ProfileTable
 from index.embed import embed
 from index.fit import Timeless, fit
 from index.fit_settings import USUAL, FitSettings
-from index.frames import frame_of
+from index.frames import Frame, frame_of
 from index.heads import HEADS, NEWCOMERS
 from index.impressions import Impressions
 from index.labelled_files import read_labelled, write_labelled
@@ -21,10 +21,10 @@ from index.policy_tables import check_filters
 from index.policy_weights import PolicyWeights
 from index.progress import Stages
 from index.scoring import lists_of_source
-from index.selection import Labelled
+from index.selection import Extent, Labelled
 from index.stage_cache import StageCache
 from index.stage_keys import Keys
-from index.windows import Window, novel_of, sampled, strangers_in, truth_in
+from index.windows import Window, acts_in, novel_of, sampled, strangers_in, truth_in
 from recsys.arrays import Float32, frozen
 from recsys.catalogue import Catalogue
 from recsys.filters.kept import Filters
@@ -167,32 +167,33 @@ class Builder:
         return configs | {name: one.on(name, configs[one.base]) for name, one in declared.items()}
 
     def labelled(
-        self, window: Window, *, whole: bool, off: Set[str] = frozenset(), by: str = "an earlier build"
+        self, window: Window, extent: Extent, *, off: Set[str] = frozenset(), by: str = "an earlier build"
     ) -> tuple[Labelled, Snapshot | None] | None:
         """The rows of ``window`` and the snapshot they were made with, None when they were kept by an earlier build.
 
         None altogether for a window in which nothing happened. by: who kept them, for people.
         """
         if self.kept is None:
-            return self._worked_out(window, whole=whole, off=off)
-        key = self._key(window, whole=whole, off=off)
+            return self._worked_out(window, extent, off=off)
+        key = self._key(window, extent, off=off)
         if (known := self.kept.read(key, read_labelled)) is not None:
             self.stages.print(f"candidates and features {day(window)}: kept by {by}")
             return known, None
-        if (found := self._worked_out(window, whole=whole, off=off)) is not None:
+        if (found := self._worked_out(window, extent, off=off)) is not None:
             with self.stages.stage(f"keep rows of {day(window)}"):
                 self.kept.write(key, lambda out: write_labelled(out, found[0]))
         return found
 
-    def has_rows(self, window: Window, *, whole: bool, off: Set[str] = frozenset()) -> bool:
+    def has_rows(self, window: Window, extent: Extent, *, off: Set[str] = frozenset()) -> bool:
         """Whether ``labelled`` finds the rows of ``window`` kept; they may turn out to be damaged."""
-        return self.kept is not None and self.kept.has(self._key(window, whole=whole, off=off))
+        return self.kept is not None and self.kept.has(self._key(window, extent, off=off))
 
-    def _key(self, window: Window, *, whole: bool, off: Set[str]) -> str:
+    def _key(self, window: Window, extent: Extent, *, off: Set[str]) -> str:
         off = self.all_off(off)
-        return self.keys.of_window(self.dataset.interactions, window, whole=whole, off=off, fitting=self.fitting)
+        return self.keys.of_window(self.dataset.interactions, window, extent, off=off, fitting=self.fitting)
 
-    def _worked_out(self, window: Window, *, whole: bool, off: Set[str]) -> tuple[Labelled, Snapshot] | None:
+    def _worked_out(self, window: Window, extent: Extent, *, off: Set[str]) -> tuple[Labelled, Snapshot] | None:
+        whole = extent.whole
         everything, n_items = self.dataset.interactions, len(self.dataset.item_ids)
         seed = self.dataset.settings.training.seed
         truth = sampled(truth_in(everything, window, n_items), MOST_JUDGED if whole else MOST_QUERIES, seed)
@@ -223,7 +224,23 @@ class Builder:
             for head in HEADS
             if whole and len(truths[head.task])
         }
-        return Labelled(window, asked, truths, frame, whole, plain, before.feature_names), before
+        acted = self._acted(before, window) if extent.acted else None
+        return Labelled(window, asked, truths, frame, whole, plain, before.feature_names, acted), before
+
+    def _acted(self, before: Snapshot, window: Window) -> Frame:
+        """Rows of who did anything in ``window``, labelled by all they did."""
+        seed = self.dataset.settings.training.seed
+        acts = sampled(acts_in(self.dataset.interactions, window, len(self.dataset.item_ids)), MOST_QUERIES, seed)
+        with self.stages.stage(f"candidates of all who did anything {day(window)}", total=len(acts)) as step:
+            return frame_of(
+                before,
+                acts,
+                self.dataset.user_ids,
+                at=window.start,
+                share=NEGATIVES_KEPT,
+                rng=np.random.default_rng(seed),
+                advance=step.advance,
+            )
 
 
 def _weighted(config: ServingConfig, weights: Mapping[str, PolicyWeights]) -> ServingConfig:

@@ -32,7 +32,8 @@ OBJECTIVES = (BINARY, LAMBDARANK)
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a forest is grown. objective: LightGBM's name of one of ``OBJECTIVES`` · random_splits: of each feature one
-    threshold is tried, drawn at random (Geurts, Ernst, Wehenkel, "Extremely randomized trees", 2006).
+    threshold is tried, drawn at random (Geurts, Ernst, Wehenkel, "Extremely randomized trees", 2006) · by_all: learns
+    what users did next, whatever it was, from everyone who did anything.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Recipe:
     lambda_l2: float = 5.0
     objective: str = BINARY
     random_splits: bool = False
+    by_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Head:
     task: the name of its task in evaluations · new_only: learns from candidates new to the user only · negatives: share
     of a window's negatives it learns from, all of them where there are few rows · default: the label of what orders its
     candidates unless something else is convincingly better; "" is the forest of the first recipe · means: of forests by
-    ``recipes``, compared like one more recipe.
+    ``recipes``, compared like one more recipe · by_all: forests that learn from all that users did are compared too,
+    where there are rows of that.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Head:
     recipes: tuple[Recipe, ...]
     default: str = ""
     means: tuple[Mean, ...] = ()
+    by_all: bool = True
 
 
 # What little data can bear.
@@ -83,6 +87,11 @@ DEEP_TREES = Recipe("deep", 220, 31, 0.07, 200)
 # with half or all of the features; all take longer). Nothing was gained at what is new.
 RANDOM = replace(DEEP_TREES, name="random", random_splits=True)
 BROAD = Recipe("broad", 250, 15, 0.04, 400)
+# Where many look and few take, what is looked at next is what is taken next, and ten times as much of it is known. In
+# a made-up shop of 1,100 buyers a month better at what is new than the best that learnt from purchases (+.0043, SE
+# .002, of .0857 NDCG@10), and at everything (+.0022, SE .0022, of .0946).
+BROAD_BY_ALL, RANKED_BY_ALL = (replace(one, name=f"{one.name} by all", by_all=True) for one in (BROAD, RANKED))
+BY_ALL = Mean("broad + ranked by all", (BROAD_BY_ALL, RANKED_BY_ALL))
 HEADS = (
     Head("home", "all", False, 0.1, (DEEP_TREES, RANDOM, SMALL), means=(Mean("deep + random", (DEEP_TREES, RANDOM)),)),
     Head("discover", "novel", True, 0.16, (BROAD, RANKED, SMALL), means=(Mean("broad + ranked", (BROAD, RANKED)),)),
@@ -97,6 +106,7 @@ NEWCOMERS = Head(
     HEADS[1].recipes,
     default=Fusion(SOURCE, source=FILLING).label,
     means=HEADS[1].means,
+    by_all=False,
 )
 # Fewer rows than this are all kept.
 FEW_ROWS = 400_000
@@ -150,6 +160,11 @@ def trained(recipes: Sequence[Recipe | Mean], sample: Frame, *, seed: int) -> li
 def parts_of(recipe: Recipe | Mean) -> tuple[Recipe, ...]:
     """The recipes of the forests it is made of."""
     return recipe.parts if isinstance(recipe, Mean) else (recipe,)
+
+
+def learns_by_all(recipe: Recipe | Mean) -> bool:
+    """Whether its forests, or any of them, learn from all that users did."""
+    return any(part.by_all for part in parts_of(recipe))
 
 
 def _grown(recipe: Recipe, sample: Frame, *, seed: int, alone: bool) -> Forest:

@@ -28,7 +28,7 @@ def heeded(one: Chosen, learnt: Learnt, n_items: int, *, seed: int, grown: dict[
     The contender stays, its NDCG@10 is paired by user over the same judged windows. ``grown``: forests by strength that
     heads of the same rows share.
     """
-    if one.contender.recipe is None:
+    if one.contender.recipe is None or one.contender.by_all:
         return Heeded(one, 0.0, f"feedback not used: {one.contender.label} learns from no weighted rows")
     label = one.contender.label
     if not one.n_users:

@@ -17,8 +17,9 @@ _COLUMNS = ("features", "labels", "new", "query", "items")
 
 def write_labelled(out: SnapshotWriter, labelled: Labelled) -> None:
     """Store everything of ``labelled``."""
-    for column in _COLUMNS:
-        out.array(f"frame.{column}", getattr(labelled.frame, column))
+    _write_frame(out, "frame", labelled.frame)
+    if labelled.acted is not None:
+        _write_frame(out, "acted", labelled.acted)
     _write_truth(out, "asked", labelled.asked)
     for task, truth in labelled.truths.items():
         _write_truth(out, f"truth.{task}", truth)
@@ -29,6 +30,7 @@ def write_labelled(out: SnapshotWriter, labelled: Labelled) -> None:
         "window": [labelled.window.start, labelled.window.end],
         "whole": labelled.whole,
         "kept": labelled.frame.kept,
+        "acted": None if labelled.acted is None else labelled.acted.kept,
         "names": list(labelled.names),
         "truths": list(labelled.truths),
         "plain": [[task, list(by_name)] for task, by_name in labelled.plain.items()],
@@ -39,16 +41,25 @@ def write_labelled(out: SnapshotWriter, labelled: Labelled) -> None:
 def read_labelled(src: SnapshotReader) -> Labelled:
     """What ``write_labelled`` stored, bit for bit, arrays memory-mapped and read-only."""
     facts = src.json(_FACTS)
-    frame = Frame(**{column: src.array(f"frame.{column}") for column in _COLUMNS}, kept=float(facts["kept"]))
     return Labelled(
         window=Window(*facts["window"]),
         asked=_read_truth(src, "asked"),
         truths={task: _read_truth(src, f"truth.{task}") for task in facts["truths"]},
-        frame=frame,
+        frame=_read_frame(src, "frame", facts["kept"]),
         whole=bool(facts["whole"]),
         plain={task: {name: src.array(f"plain.{task}.{name}") for name in names} for task, names in facts["plain"]},
         names=tuple(facts["names"]),
+        acted=None if facts["acted"] is None else _read_frame(src, "acted", facts["acted"]),
     )
+
+
+def _write_frame(out: SnapshotWriter, name: str, frame: Frame) -> None:
+    for column in _COLUMNS:
+        out.array(f"{name}.{column}", getattr(frame, column))
+
+
+def _read_frame(src: SnapshotReader, name: str, kept: float) -> Frame:
+    return Frame(**{column: src.array(f"{name}.{column}") for column in _COLUMNS}, kept=float(kept))
 
 
 def _write_truth(out: SnapshotWriter, name: str, truth: Truth) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from index.builder import Builder, day
+from index.frames import Frame
 from index.looks import row_weights
 from index.rows_beside import RowsBeside, rows_beside
-from index.selection import Labelled
-from index.windows import Window, judged, planned, span, truth_in
+from index.selection import Extent, Labelled
+from index.windows import Window, acted, judged, planned, span, truth_in
 from index.worth import dropped, lacks_sources, source_of
 from recsys.decay import WEEK_S
 from recsys.model import Snapshot
@@ -21,10 +22,13 @@ CREATED = "item_created_weeks"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """all: the windows to learn from, newest first · judged: those of them to judge by."""
+    """all: the windows to learn from, newest first · judged: those of them to judge by · acted: those of them to learn
+    from by all that users did.
+    """
 
     all: tuple[Window, ...]
     judged: tuple[Window, ...]
+    acted: tuple[Window, ...] = ()
 
     @property
     def to_search(self) -> Window | None:
@@ -34,10 +38,14 @@ class Plan:
         return next((one for one in self.all if one.end <= self.judged[-1].start), self.judged[-1])
 
     @property
-    def older_half(self) -> dict[Window, bool]:
-        """The older half of the windows, oldest first, and whether each is judged."""
+    def older_half(self) -> dict[Window, Extent]:
+        """The older half of the windows, oldest first, and what is wanted of each."""
         older = self.all[len(self.all) - len(self.all) // 2 :]
-        return {window: window in self.judged for window in reversed(older)}
+        return {window: self.extent(window) for window in reversed(older)}
+
+    def extent(self, window: Window) -> Extent:
+        """What is wanted of the rows of ``window``."""
+        return Extent(window in self.judged, window in self.acted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +67,29 @@ class Learnt:
         names = tuple(name for name in self.names if source_of(name) not in sources)
         if names == self.names:
             return self
-        windows = tuple(
-            replace(window, frame=dropped(window.frame, self.names, names), names=names) for window in self.windows
-        )
-        return Learnt(windows, None)
+        return Learnt(tuple(_without(window, names) for window in self.windows), None)
 
     def heeding(self, strength: float) -> tuple[Labelled, ...]:
         """The windows with what was shown heeded so much; at 0 as if nobody had kept it."""
         return tuple(replace(window, frame=window.frame.heeding(strength)) for window in self.windows)
 
 
-def plan(builder: Builder, end: int) -> Plan:
-    """The windows of the data before ``end``, as many as it takes."""
+def plan(builder: Builder, end: int, *, acts: bool = True) -> Plan:
+    """The windows of the data before ``end``, as many as it takes.
+
+    acts: whether rankers may learn from all that users did, where few take and many do something.
+    """
     training, everything = builder.dataset.settings.training, builder.dataset.interactions
     n_items = len(builder.dataset.item_ids)
     windows = planned(everything, end, n_items, horizon_days=training.days, count=training.windows)
     to_judge = judged(windows, len(truth_in(everything, windows[0], n_items)) if windows else 0)
     builder.stages.print(f"windows: {span(windows)}; {len(to_judge)} of them to judge by")
-    return Plan(windows, to_judge)
+    by_all = acted(everything, windows, n_items, n_judged=len(to_judge)) if acts else ()
+    if by_all:
+        builder.stages.print(
+            f"few take and many do something: rankers may learn from all they did in {len(by_all)} of them"
+        )
+    return Plan(windows, to_judge, by_all)
 
 
 def learn(builder: Builder, windows: Plan, *, off: Set[str] = frozenset()) -> Learnt:
@@ -94,7 +107,7 @@ def _learn(builder: Builder, windows: Plan, beside: RowsBeside, off: Set[str]) -
             by = "the process beside this one"
             with builder.stages.stage(f"wait for the rows of {day(window)}"):
                 beside.wait()
-        found = builder.labelled(window, whole=window in windows.judged, off=off, by=by)
+        found = builder.labelled(window, windows.extent(window), off=off, by=by)
         if found is None:
             continue
         rows = found[0]
@@ -103,7 +116,8 @@ def _learn(builder: Builder, windows: Plan, beside: RowsBeside, off: Set[str]) -
         elif rows.names != (names := labelled[0].names):
             if not lacks_sources(rows.names, names):
                 continue  # so early that its rows have altogether other columns
-            rows = replace(rows, frame=rows.frame.spread(rows.names, names), names=names)
+            wider = None if rows.acted is None else rows.acted.spread(rows.names, names)
+            rows = replace(rows, frame=rows.frame.spread(rows.names, names), names=names, acted=wider)
         labelled.append(_weighted(rows, builder))
     if not labelled:
         return Learnt((), newest)
@@ -123,12 +137,23 @@ def cut_off(rows: Labelled, weeks: float) -> Labelled:
     if CREATED not in rows.names:
         return rows
     column = rows.names.index(CREATED)
-    if not (rows.frame.features[:, column] > weeks).any():
-        return rows
-    features = rows.frame.features.copy()
-    # NaN, for what has no date, stays.
-    np.minimum(features[:, column], np.float32(weeks), out=features[:, column])
-    return replace(rows, frame=replace(rows.frame, features=features))
+    acted = None if rows.acted is None else _at_most(rows.acted, column, weeks)
+    return replace(rows, frame=_at_most(rows.frame, column, weeks), acted=acted)
+
+
+def _at_most(frame: Frame, column: int, most: float) -> Frame:
+    """``frame`` with no more than ``most`` in ``column``; NaN, for what has no date, stays."""
+    if not (frame.features[:, column] > most).any():
+        return frame
+    features = frame.features.copy()
+    np.minimum(features[:, column], np.float32(most), out=features[:, column])
+    return replace(frame, features=features)
+
+
+def _without(rows: Labelled, names: tuple[str, ...]) -> Labelled:
+    """``rows`` with the columns ``names`` alone, and without what only sources found whose columns go."""
+    acted = None if rows.acted is None else dropped(rows.acted, rows.names, names)
+    return replace(rows, frame=dropped(rows.frame, rows.names, names), names=names, acted=acted)
 
 
 def _weighted(rows: Labelled, builder: Builder) -> Labelled:

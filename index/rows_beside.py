@@ -24,6 +24,7 @@ from index.dataset import Dataset
 from index.fit import Timeless
 from index.fit_settings import FitSettings
 from index.progress import Stages
+from index.selection import Extent
 from index.stage_cache import StageCache
 from index.stage_keys import Keys
 from index.windows import Window
@@ -71,15 +72,15 @@ class RowsBeside:
 
 
 @contextmanager
-def rows_beside(builder: Builder, windows: Mapping[Window, bool], *, off: Set[str]) -> Iterator[RowsBeside]:
+def rows_beside(builder: Builder, windows: Mapping[Window, Extent], *, off: Set[str]) -> Iterator[RowsBeside]:
     """Work out the rows of ``windows`` in their order while the block runs; the process ends with it.
 
-    windows: whether it is judged, that is whole. Nothing runs beside on one core, for little data, where nothing is
+    windows: what is wanted of each. Nothing runs beside on one core, for little data, where nothing is
     kept or read, or where all is there already. It takes as much memory again as the data and the models of one
     window: a rebuild of Complete Journey had 4.5 GB in both processes together.
     """
     cache = builder.kept
-    missing = {one: whole for one, whole in windows.items() if not builder.has_rows(one, whole=whole, off=off)}
+    missing = {one: extent for one, extent in windows.items() if not builder.has_rows(one, extent, off=off)}
     too_little = n_cores() < 2 or len(builder.dataset.interactions) < LEAST_EVENTS
     if cache is None or cache.fresh or not cache.most_bytes or not missing or too_little:
         yield RowsBeside()
@@ -95,17 +96,17 @@ def rows_beside(builder: Builder, windows: Mapping[Window, bool], *, off: Set[st
         process.join()
 
 
-def _work_out(shop: _Shop, windows: Mapping[Window, bool], off: frozenset[str]) -> None:
+def _work_out(shop: _Shop, windows: Mapping[Window, Extent], off: frozenset[str]) -> None:
     # The first process hears of Ctrl-C and ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     silent = Stages(console=Console(file=StringIO()))
     builder = shop.builder(silent)
-    for window, whole in windows.items():
+    for window, extent in windows.items():
         first = parent_process()
         if first is None or not first.is_alive():
             return  # killed: nobody will ask for the rows
         with threadpool_limits(1, "blas"):
-            builder.labelled(window, whole=whole, off=off)
+            builder.labelled(window, extent, off=off)
 
 
 def _unsaid(line: str) -> None:

@@ -77,7 +77,9 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
     is_same = earlier.shop.data == shop.data
     off = frozenset() if is_same else earlier.unpaid
     builder = builder.fitting_by(earlier.fitting)
-    learnt = learn(builder, plan(builder, end), off=off)
+    # Rows of all that users did take as long as the usual ones. On the very same data they are there.
+    by_all = any(one.contender.by_all for one in earlier.verdicts.values())
+    learnt = learn(builder, plan(builder, end, acts=is_same or by_all), off=off)
     if learnt.names != (earlier.remaining if off else earlier.names):
         return f"the features are others than those of the selection of {earlier.day}"
     seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
@@ -89,6 +91,8 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
             windows = learnt.heeding(verdict.strength)
             one = choose(head, windows, learnt.names, n_items, seed=seed, only=verdict.contender)
         if not one.n_users:
+            if verdict.contender.by_all and all(window.acted is None for window in windows):
+                return f"{head.name} learns from all that users did, and there are no rows of that any more"
             return f"nothing is there to judge the selection of {earlier.day} by"
         ndcg = _ndcg(one)
         if ndcg < LEAST_OF_THEN * verdict.ndcg:

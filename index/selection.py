@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from index.convincing import convinces
 from index.frames import Frame
 from index.fusions import fit_linear
-from index.heads import SMALL, Head, Mean, Recipe, rows_of, sample_of, top_lists, train, trained
+from index.heads import BY_ALL, SMALL, Head, Mean, Recipe, learns_by_all, rows_of, sample_of, top_lists, train, trained
 from index.mean_forest import mean_forest
 from index.windows import Window
 from recsys.arrays import Float32, Float64, Int32
@@ -28,13 +29,21 @@ CONVINCING = 0.5
 MANY_POSITIVES = 10_000
 
 
+class Extent(NamedTuple):
+    """What is wanted of a window's rows. whole: all negatives, to make lists of · acted: rows of who did anything."""
+
+    whole: bool
+    acted: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """One window: what its users did (truths by task, of the same users or fewer), and the rows to learn from.
 
     asked: the users whose queries the frame numbers · whole: all negatives are there, so lists can be made of it ·
     plain: task -> source -> (Q, 100) its own lists for the users of the truth, which contenders are held against ·
-    names: of the frame's columns.
+    names: of the frame's columns · acted: rows of everyone who did anything in the window, labelled by all they did,
+    where that is learnt from.
     """
 
     window: Window
@@ -44,6 +53,7 @@ class Labelled:
     whole: bool
     plain: Mapping[str, Mapping[str, Int32]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    acted: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,11 @@ class Contender:
     def label(self) -> str:
         """For people."""
         return f"{self.fusion.label} ({self.recipe.name})" if self.recipe else self.fusion.label
+
+    @property
+    def by_all(self) -> bool:
+        """Whether it learns from all that users did, not from what they took."""
+        return self.recipe is not None and learns_by_all(self.recipe)
 
 
 # By the judged window, what a head learns from (new items only, share of negatives) and the recipe.
@@ -114,11 +129,13 @@ def choose(
     first: dict[str, Ranker] = {}
     trainable = False
     for judged in windows:
-        older = [other.frame for other in windows if other.window.end <= judged.window.start]
+        past = [other for other in windows if other.window.end <= judged.window.start]
+        older = [other.frame for other in past]
         truth = judged.truths[head.task]
         if not judged.whole or not len(truth):
             continue
         sample = sample_of(head, older, seed=seed) if older else None
+        acted = _acted_sample(head, past, seed=seed) if head.by_all else None
         # Means over different users cannot be compared: all are judged where the forest can be trained, if anywhere.
         # The newest windows come first, and a forest that can be trained before one can be before any newer one.
         if trainable and sample is None:
@@ -128,10 +145,14 @@ def choose(
         forests: dict[Recipe | Mean, Forest] = {}
         scores_of: dict[Recipe | Mean, Float64] = {}
         if sample is not None:
-            recipes, means = _recipes(head, older, tuned, only)
+            recipes, means = _recipes(head, older, tuned, only, acts=acted is not None)
             missing = [one for one in recipes if (judged.window, head.new_only, head.negatives, one) not in grown]
-            for recipe, forest in zip(missing, trained(missing, sample, seed=seed), strict=True):
-                grown[judged.window, head.new_only, head.negatives, recipe] = forest
+            for rows_to_learn, by_all in ((sample, False), (acted, True)):
+                those = [one for one in missing if one.by_all is by_all]
+                if rows_to_learn is None or not those:
+                    continue
+                for recipe, forest in zip(those, trained(those, rows_to_learn, seed=seed), strict=True):
+                    grown[judged.window, head.new_only, head.negatives, recipe] = forest
             for recipe in recipes:
                 forests[recipe] = grown[judged.window, head.new_only, head.negatives, recipe]
                 scores_of[recipe] = forests[recipe].score(rows.features)
@@ -189,19 +210,31 @@ def lists_by(rows: Frame, scores: Float64, asked: Truth, truth: Truth) -> Int32:
     return chosen
 
 
+def _acted_sample(head: Head, windows: Sequence[Labelled], *, seed: int) -> Frame | None:
+    """The rows the head learns from all that users did by; None when there are none, or too few."""
+    frames = [window.acted for window in windows if window.acted is not None]
+    return sample_of(head, frames, seed=seed) if frames else None
+
+
 def _recipes(
-    head: Head, frames: Sequence[Frame], tuned: Recipe | None, only: Contender | None
+    head: Head, frames: Sequence[Frame], tuned: Recipe | None, only: Contender | None, *, acts: bool
 ) -> tuple[tuple[Recipe, ...], tuple[Mean, ...]]:
-    """What forests are compared, the default first, and means of them; of ``only`` its own, if it has one."""
+    """What forests are compared, the default first, and means of them; of ``only`` its own, if it has one.
+
+    acts: there are rows to learn from all that users did by.
+    """
     if only:
         mine = only.recipe
+        if only.by_all and not acts:
+            return (), ()
         if isinstance(mine, Mean):
             return mine.parts, (mine,)
         return (mine,) if mine else (), ()
     # Much data needs no recipe for little, and its forests take minutes.
     n_positives = sum(int(rows_of(head, frame).labels.sum()) for frame in frames)
     recipes = tuple(recipe for recipe in head.recipes if recipe is not SMALL or n_positives < MANY_POSITIVES)
-    return (*recipes, *([tuned] if tuned else [])), head.means
+    by_all, means_by_all = (BY_ALL.parts, (BY_ALL,)) if acts else ((), ())
+    return (*recipes, *([tuned] if tuned else []), *by_all), (*head.means, *means_by_all)
 
 
 def _fitted(
@@ -243,16 +276,24 @@ def _unjudged(head: Head, frames: Sequence[Frame], seed: int) -> Chosen:
     return Chosen(head, Contender(Fusion(RECIPROCAL_RANK), None), {}, 0, "reciprocal-rank: too little to train on")
 
 
+def lesson_of(head: Head, recipe: Recipe | Mean, windows: Sequence[Labelled], *, seed: int) -> Frame | None:
+    """The rows of ``windows`` that a forest by ``recipe`` is grown on; None when they are too few."""
+    if learns_by_all(recipe):
+        return _acted_sample(head, windows, seed=seed)
+    return sample_of(head, [window.frame for window in windows], seed=seed)
+
+
 def final(
-    chosen: Chosen, frames: Sequence[Frame], feature_names: Sequence[str], *, seed: int
+    chosen: Chosen, windows: Sequence[Labelled], feature_names: Sequence[str], *, seed: int
 ) -> tuple[Fusion, Forest | None]:
     """The chosen fusion fitted on all windows, and its forest, None when it needs none."""
-    fusion = chosen.contender.fusion
+    fusion, recipe = chosen.contender.fusion, chosen.contender.recipe
     if fusion.kind in (RECIPROCAL_RANK, SOURCE):
         return fusion, None
-    sample = sample_of(chosen.head, frames, seed=seed)
-    if sample is None:
+    sample = sample_of(chosen.head, [window.frame for window in windows], seed=seed)
+    lesson = sample if recipe is None else lesson_of(chosen.head, recipe, windows, seed=seed)
+    if sample is None or lesson is None:
         return Fusion(RECIPROCAL_RANK), None
-    forest = train(chosen.contender.recipe, sample, seed=seed) if chosen.contender.recipe else None
+    forest = train(recipe, lesson, seed=seed) if recipe else None
     linear = fit_linear(sample, feature_names) if fusion.kind in (LINEAR, STACKED) else None
     return Fusion(fusion.kind, linear, fusion.source), forest

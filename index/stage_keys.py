@@ -20,6 +20,7 @@ import recsys
 from index.dataset import Dataset
 from index.fit import Timeless
 from index.fit_settings import FitSettings
+from index.selection import Extent
 from index.windows import Window
 from recsys.interactions import Interactions
 from recsys.snapshot.canonical import canonical
@@ -72,10 +73,10 @@ class Keys:
         return cls(digest.hexdigest())
 
     def of_window(
-        self, interactions: Interactions, window: Window, *, whole: bool, off: Set[str], fitting: FitSettings
+        self, interactions: Interactions, window: Window, extent: Extent, *, off: Set[str], fitting: FitSettings
     ) -> str:
         """The key of a window's rows: they depend on what lies before its end and on nothing after."""
-        facts = [window.start, window.end, whole, sorted(off), fitting.to_json()]
+        facts = [window.start, window.end, *extent, sorted(off), fitting.to_json()]
         return self._with(facts, interactions.before(window.end))
 
     def of_everything(self, interactions: Interactions, end: int, *, off: Set[str]) -> str:

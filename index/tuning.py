@@ -112,7 +112,7 @@ def _study(optuna: Any, head: Head, budget: Budget, seed: int) -> Any:
     if not study.get_trials(deepcopy=False):
         for recipe in head.recipes:
             values = asdict(recipe)
-            values.pop("name")
+            del values["name"], values["by_all"]
             study.enqueue_trial(values)
         for summary in earlier:
             if summary.best_trial is not None and summary.study_name != study.study_name:

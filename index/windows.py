@@ -13,6 +13,12 @@ from recsys.evaluation.truth import Truth
 from recsys.interactions import Interactions
 
 LEAST_WINDOWS, MOST_WINDOWS = 4, 12
+# With fewer takers a window, rankers may learn from whatever users did next, where at least so many times as many did
+# something.
+FEW_TAKERS, MANY_ACTORS = 4_000, 2
+# Windows learnt from so: each takes as long as the usual rows of one. More only where more are judged, each of which
+# needs an older one.
+LEAST_ACTED = 4
 ENOUGH_USERS = 8_000
 # Who took something new is a part of these, and a small one in a shop of habits.
 ENOUGH_DISCOVERERS = 4_000
@@ -86,10 +92,26 @@ def planned(
 
 def judged(windows: Sequence[Window], n_users: int) -> tuple[Window, ...]:
     """The newest windows that do not overlap, to judge by: as many as make JUDGED_USERS of ``n_users`` each, 2 to 6."""
-    wanted = min(max(-(-JUDGED_USERS // max(n_users, 1)), 2), 6)
+    return _apart(windows, min(max(-(-JUDGED_USERS // max(n_users, 1)), 2), 6))
+
+
+def acted(interactions: Interactions, windows: Sequence[Window], n_items: int, *, n_judged: int) -> tuple[Window, ...]:
+    """The newest windows that do not overlap, to learn from all that users did in them, one more than is judged by.
+
+    None where enough took something, where hardly more did anything else, or where nobody took anything: nothing could
+    be judged.
+    """
+    if not windows:
+        return ()
+    n_takers, n_actors = (len(of(interactions, windows[0], n_items)) for of in (truth_in, acts_in))
+    wanted = 0 < n_takers < FEW_TAKERS and n_actors >= MANY_ACTORS * n_takers
+    return _apart(windows, max(LEAST_ACTED, n_judged + 1)) if wanted else ()
+
+
+def _apart(windows: Sequence[Window], most: int) -> tuple[Window, ...]:
     found: list[Window] = []
     for window in windows:
-        if len(found) < wanted and (not found or window.end <= found[-1].start):
+        if len(found) < most and (not found or window.end <= found[-1].start):
             found.append(window)
     return tuple(found)
 
@@ -102,8 +124,19 @@ def _users_of(interactions: Interactions, window: Window, n_items: int) -> tuple
 
 def truth_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
     """Distinct positive target pairs in the window of users who have an event before it."""
+    return _known(interactions, window, n_items, targets_only=True)
+
+
+def acts_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
+    """As ``truth_in``, of all that they did and not of targets alone."""
+    return _known(interactions, window, n_items, targets_only=False)
+
+
+def _known(interactions: Interactions, window: Window, n_items: int, *, targets_only: bool) -> Truth:
     inside = interactions.between(window.start, window.end)
-    positive = inside.targets & (inside.weights > 0)
+    positive = inside.weights > 0
+    if targets_only:
+        positive &= inside.targets
     truth = Truth.of(inside.users[positive], inside.items[positive], n_items)
     return truth.among(frozen(np.unique(interactions.before(window.start).users), np.int32))
 

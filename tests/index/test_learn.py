@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from index.frames import Frame
@@ -31,9 +33,18 @@ def test_no_item_is_older_than_the_oldest_window_could_know() -> None:
     assert rows.frame.features[2, 1] == np.float32(20.5)  # what is kept for the next build stays as it was
 
 
+def test_rows_of_all_that_users_did_are_cut_too() -> None:
+    rows = labelled([1.0])
+    older = labelled([20.5, 3.0]).frame
+    found = cut_off(replace(rows, acted=older), 8.0)
+    assert found.frame is rows.frame
+    assert found.acted is not None
+    assert found.acted.features[:, 1].tolist() == [8.0, 3.0]
+
+
 def test_rows_that_need_no_cut_are_not_copied() -> None:
     for rows in (labelled([1.0, 7.5, np.nan]), labelled([np.nan, np.nan]), labelled([30.0], "another_column")):
-        assert cut_off(rows, 8.0) is rows
+        assert cut_off(rows, 8.0).frame is rows.frame
 
 
 def test_the_column_is_one_of_the_item_s() -> None:

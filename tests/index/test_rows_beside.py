@@ -74,8 +74,8 @@ def test_rows_of_a_process_that_was_killed_are_made_here(
         beside.process.kill()
         beside.wait()
         assert beside.process.exitcode == -9
-    oldest, whole = next(iter(windows.older_half.items()))
-    found = builder.labelled(oldest, whole=whole, off=NOTHING)
+    oldest, extent = next(iter(windows.older_half.items()))
+    found = builder.labelled(oldest, extent, off=NOTHING)
     assert found is not None
     assert found[1] is not None  # worked out here
 

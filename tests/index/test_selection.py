@@ -50,7 +50,7 @@ def test_a_forest_is_chosen_where_it_knows_what_no_source_does() -> None:
     assert chosen.contender.fusion.kind == FOREST
     assert chosen.contender.recipe == QUICK
     assert chosen.scores["forest (quick)"]["ndcg@10"].mean() > 0.9
-    fusion, forest = final(chosen, [window.frame for window in windows], NAMES, seed=0)
+    fusion, forest = final(chosen, windows, NAMES, seed=0)
     assert fusion.kind == FOREST
     assert forest is not None
 
@@ -78,7 +78,7 @@ def test_the_mean_of_two_forests_is_one_more_contender_and_is_judged_alone_as_am
     alone = choose(head, windows, NAMES, N_ITEMS, seed=0, only=Contender(Fusion(FOREST), mean))
     assert set(alone.scores) == {"forest (both)"}
     assert alone.scores["forest (both)"]["ndcg@10"].tolist() == among.scores["forest (both)"]["ndcg@10"].tolist()
-    fusion, forest = final(alone, [window.frame for window in windows], NAMES, seed=0)
+    fusion, forest = final(alone, windows, NAMES, seed=0)
     assert fusion.kind == FOREST
     assert forest is not None
     assert forest.booster.num_trees() == 30
@@ -94,7 +94,7 @@ def test_one_source_is_chosen_where_too_little_is_there_for_a_forest() -> None:
     windows = [labelled(100, 1, hidden=False, n_queries=20), labelled(72, 2, hidden=False, n_queries=20)]
     chosen = choose(HEAD, windows, NAMES, N_ITEMS, seed=0)
     assert chosen.contender.fusion == Fusion(SOURCE, source="good")
-    assert final(chosen, [window.frame for window in windows], NAMES, seed=0) == (Fusion(SOURCE, source="good"), None)
+    assert final(chosen, windows, NAMES, seed=0) == (Fusion(SOURCE, source="good"), None)
 
 
 def test_without_a_window_to_judge_by_ranks_are_fused_and_that_is_said() -> None:

@@ -16,7 +16,8 @@ from index.ease import EaseSettings
 from index.factorise import AlsSettings
 from index.fit import Timeless
 from index.fit_settings import USUAL, FitSettings
-from index.neighbours import Similarity
+from index.neighbours import NeighbourSettings, Similarity
+from index.selection import Extent
 from index.serving_settings import ServingSettings
 from index.settings import SourceSettings, TrainingSettings
 from index.stage_keys import Keys, sources_digest
@@ -37,9 +38,16 @@ def timeless(dataset: Dataset, **changed: Any) -> Timeless:
     return Timeless(catalogue, profiles_of(dataset.users, len(dataset.user_ids)), None, None, None)
 
 
-def key(dataset: Dataset, window: Window = WINDOW, *, whole: bool = True, off: frozenset[str] = NOTHING) -> str:
+def key(
+    dataset: Dataset,
+    window: Window = WINDOW,
+    *,
+    whole: bool = True,
+    acted: bool = False,
+    off: frozenset[str] = NOTHING,
+) -> str:
     keys = Keys.of(dataset, timeless(dataset))
-    return keys.of_window(dataset.interactions, window, whole=whole, off=off, fitting=USUAL)
+    return keys.of_window(dataset.interactions, window, Extent(whole, acted), off=off, fitting=USUAL)
 
 
 def moved(dataset: Dataset, column: str, row: int, by: float) -> Dataset:
@@ -74,7 +82,7 @@ def test_the_window_and_how_it_is_used_are_part_of_the_key(dataset: Dataset) -> 
     first = key(dataset)
     assert key(dataset) == first
     assert key(dataset, Window(WINDOW.start + 1, WINDOW.end)) != first
-    assert key(dataset, whole=False) != first
+    assert len({first, key(dataset, whole=False), key(dataset, acted=True)}) == 3
     assert key(dataset, off=frozenset({"ease"})) != first
 
 
@@ -82,15 +90,16 @@ def test_how_sources_are_fitted_is_part_of_the_key(dataset: Dataset) -> None:
     keys = Keys.of(dataset, timeless(dataset))
 
     def fitted_by(fitting: FitSettings) -> str:
-        return keys.of_window(dataset.interactions, WINDOW, whole=True, off=NOTHING, fitting=fitting)
+        return keys.of_window(dataset.interactions, WINDOW, Extent(whole=True), off=NOTHING, fitting=fitting)
 
     others = (
         FitSettings(ease=EaseSettings(regularisation=10.0)),
         FitSettings(als=AlsSettings(factors=32)),
         FitSettings(similarity=Similarity.JACCARD),
+        FitSettings(neighbours=NeighbourSettings(everything=True)),
     )
     assert fitted_by(FitSettings()) == key(dataset)
-    assert len({fitted_by(fitting) for fitting in (FitSettings(), *others)}) == 4
+    assert len({fitted_by(fitting) for fitting in (FitSettings(), *others)}) == 5
 
 
 def test_settings_count_where_they_matter(dataset: Dataset) -> None:
