@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,21 @@ def test_the_order_stands_where_everybody_takes_what_is_popular() -> None:
     assert (found.spread, found.diversity) == (0.0, 0.6)  # nothing resembles anything here: variety changes nothing
     assert found.tried[0].ndcg == pytest.approx(1.0)
     assert min(one.ndcg for one in found.tried) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("task", "n_users", "spreads"), [("novel", 300, False), ("novel", 4_000, True), ("all", 300, True)]
+)
+def test_of_what_is_new_no_more_is_given_up_than_can_be_told(task: str, n_users: int, spreads: bool) -> None:
+    # Who takes one of five popular items loses by variety, who takes one of ten others wins; 57 in 100 are the latter.
+    user = np.arange(n_users)
+    hit = np.zeros((n_users, N_ITEMS), bool)
+    hit[user, np.where(user % 100 < 57, 20 + user % 10, 2 * (user % 5))] = True
+    scores = np.where(np.arange(N_ITEMS) < 20, 0.3, 0.0) - 0.001 * np.arange(N_ITEMS)
+    one = replace(chosen(), head=replace(HEAD, task=task))
+    found = choose_weights(one, window(scores.astype(np.float32), hit, n_users), context())
+    assert found is not None
+    assert (found.spread > 0) == spreads
 
 
 def test_too_few_users_or_scores_without_a_scale_choose_nothing() -> None:
