@@ -14,7 +14,9 @@ from index.settings import Settings
 from recsys.errors import InputError
 
 TARGET_WEIGHT = 1.0
-WEIGHTS = {"add_to_cart": 0.5, "view": 0.1, "search": 0.05}
+# What was taken back tells of no liking.
+TAKEN_BACK = {"remove_from_cart": 0.0, "return": 0.0, "refund": 0.0}
+WEIGHTS = {"add_to_cart": 0.5, "view": 0.1, "search": 0.05, **TAKEN_BACK}
 OTHER_WEIGHT = 0.2
 TEXT_COLUMNS = ("title", "description", "category", "brand")
 MOST_ATTRIBUTES = 6

@@ -50,10 +50,18 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """The mean of forests grown by several recipes; costs nothing to try where its ``parts`` are tried too."""
+    """The mean of forests grown by several recipes; costs nothing to try where its ``parts`` are tried too.
+
+    ValueError where only some of ``parts`` learn from all that users did: it would be grown on other rows than theirs.
+    """
 
     name: str
     parts: tuple[Recipe, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse parts that learn from different rows."""
+        if len({part.by_all for part in self.parts}) > 1:
+            raise ValueError(f"{self.name}: all parts or none may learn from all that users did")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,7 @@ def parts_of(recipe: Recipe | Mean) -> tuple[Recipe, ...]:
 
 
 def learns_by_all(recipe: Recipe | Mean) -> bool:
-    """Whether its forests, or any of them, learn from all that users did."""
+    """Whether its forests learn from all that users did."""
     return any(part.by_all for part in parts_of(recipe))
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.builder import Builder, day
+from index.builder import MOST_QUERIES, Builder, day
 from index.frames import Frame
 from index.looks import row_weights
 from index.rows_beside import RowsBeside, rows_beside
 from index.selection import Extent, Labelled
-from index.windows import Window, acted, judged, planned, span, truth_in
+from index.windows import MOST_ASKED, Window, acted, judged, planned, span, truth_in
 from index.worth import dropped, lacks_sources, source_of
 from recsys.decay import WEEK_S
 from recsys.model import Snapshot
@@ -45,7 +45,9 @@ class Plan:
 
     def extent(self, window: Window) -> Extent:
         """What is wanted of the rows of ``window``."""
-        return Extent(window in self.judged, window in self.acted)
+        # As many users together as the usual rows may have.
+        n_acted = min(MOST_QUERIES, MOST_ASKED // len(self.acted)) if window in self.acted else 0
+        return Extent(window in self.judged, n_acted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,13 @@ def plan(builder: Builder, end: int, *, acts: bool = True) -> Plan:
     by_all = acted(everything, windows, n_items, n_judged=len(to_judge)) if acts else ()
     if by_all:
         builder.stages.print(
-            f"few take and many do something: rankers may learn from all they did in {len(by_all)} of them"
+            f"few take and many do something: rankers may learn from all they did in {len(by_all)} of the windows"
         )
     return Plan(windows, to_judge, by_all)
 
 
 def learn(builder: Builder, windows: Plan, *, off: Set[str] = frozenset()) -> Learnt:
-    """The rows of every window in which something happened; ``off``: sources not to be asked."""
+    """The rows of every window in which somebody known took something; ``off``: sources not to be asked."""
     with rows_beside(builder, windows.older_half, off=off) as beside:
         return _learn(builder, windows, beside, off)
 

@@ -77,9 +77,12 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
     is_same = earlier.shop.data == shop.data
     off = frozenset() if is_same else earlier.unpaid
     builder = builder.fitting_by(earlier.fitting)
-    # Rows of all that users did take as long as the usual ones. On the very same data they are there.
-    by_all = any(one.contender.by_all for one in earlier.verdicts.values())
-    learnt = learn(builder, plan(builder, end, acts=is_same or by_all), off=off)
+    # Rows of all that users did take long. On the very same data they are there.
+    by_all = [name for name, verdict in earlier.verdicts.items() if verdict.contender.by_all]
+    windows = plan(builder, end, acts=is_same or bool(by_all))
+    if by_all and not windows.acted:
+        return f"{' and '.join(by_all)} learnt from all that users did, and these data are not learnt from so"
+    learnt = learn(builder, windows, off=off)
     if learnt.names != (earlier.remaining if off else earlier.names):
         return f"the features are others than those of the selection of {earlier.day}"
     seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
@@ -88,11 +91,9 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
     for head in HEADS:
         verdict = earlier.verdicts[head.name]
         with builder.stages.stage(f"judge the fusion of {head.name}"):
-            windows = learnt.heeding(verdict.strength)
-            one = choose(head, windows, learnt.names, n_items, seed=seed, only=verdict.contender)
+            rows = learnt.heeding(verdict.strength)
+            one = choose(head, rows, learnt.names, n_items, seed=seed, only=verdict.contender)
         if not one.n_users:
-            if verdict.contender.by_all and all(window.acted is None for window in windows):
-                return f"{head.name} learns from all that users did, and there are no rows of that any more"
             return f"nothing is there to judge the selection of {earlier.day} by"
         ndcg = _ndcg(one)
         if ndcg < LEAST_OF_THEN * verdict.ndcg:
@@ -107,8 +108,8 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
     if NEWCOMERS.name in earlier.verdicts:
         verdict = earlier.verdicts[NEWCOMERS.name]
         with builder.stages.stage("judge the fusion of newcomers"):
-            windows = learnt.heeding(verdict.strength)
-            one = choose(NEWCOMERS, windows, learnt.names, n_items, seed=seed, only=verdict.contender)
+            rows = learnt.heeding(verdict.strength)
+            one = choose(NEWCOMERS, rows, learnt.names, n_items, seed=seed, only=verdict.contender)
         # They are few: that they fare worse than then is as likely chance, and no reason to choose everything again.
         if one.n_users:
             chosen.append(replace(one, why=verdict.why))

@@ -14,10 +14,9 @@ from recsys.interactions import Interactions
 
 LEAST_WINDOWS, MOST_WINDOWS = 4, 12
 # With fewer takers a window, rankers may learn from whatever users did next, where at least so many times as many did
-# something.
-FEW_TAKERS, MANY_ACTORS = 4_000, 2
-# Windows learnt from so: each takes as long as the usual rows of one. More only where more are judged, each of which
-# needs an older one.
+# something; with hardly any takers there is nothing to judge that by.
+LEAST_TAKERS, FEW_TAKERS, MANY_ACTORS = 30, 4_000, 2
+# Windows learnt from so. More only where more are judged, each of which needs an older one.
 LEAST_ACTED = 4
 ENOUGH_USERS = 8_000
 # Who took something new is a part of these, and a small one in a shop of habits.
@@ -96,16 +95,18 @@ def judged(windows: Sequence[Window], n_users: int) -> tuple[Window, ...]:
 
 
 def acted(interactions: Interactions, windows: Sequence[Window], n_items: int, *, n_judged: int) -> tuple[Window, ...]:
-    """The newest windows that do not overlap, to learn from all that users did in them, one more than is judged by.
+    """The newest windows that do not overlap, to learn from all that users did in them: LEAST_ACTED of them, or one
+    more than is judged by.
 
-    None where enough took something, where hardly more did anything else, or where nobody took anything: nothing could
-    be judged.
+    Empty where in the newest window enough took something, hardly anybody did, or fewer than MANY_ACTORS times as many
+    did anything at all; and where there is no older window to learn from.
     """
     if not windows:
         return ()
     n_takers, n_actors = (len(of(interactions, windows[0], n_items)) for of in (truth_in, acts_in))
-    wanted = 0 < n_takers < FEW_TAKERS and n_actors >= MANY_ACTORS * n_takers
-    return _apart(windows, max(LEAST_ACTED, n_judged + 1)) if wanted else ()
+    wanted = LEAST_TAKERS <= n_takers < FEW_TAKERS and n_actors >= MANY_ACTORS * n_takers
+    found = _apart(windows, max(LEAST_ACTED, n_judged + 1)) if wanted else ()
+    return found if len(found) > 1 else ()
 
 
 def _apart(windows: Sequence[Window], most: int) -> tuple[Window, ...]:
@@ -133,12 +134,16 @@ def acts_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
 
 
 def _known(interactions: Interactions, window: Window, n_items: int, *, targets_only: bool) -> Truth:
+    truth = _pairs(interactions, window, n_items, targets_only=targets_only)
+    return truth.among(frozen(np.unique(interactions.before(window.start).users), np.int32))
+
+
+def _pairs(interactions: Interactions, window: Window, n_items: int, *, targets_only: bool) -> Truth:
     inside = interactions.between(window.start, window.end)
     positive = inside.weights > 0
     if targets_only:
         positive &= inside.targets
-    truth = Truth.of(inside.users[positive], inside.items[positive], n_items)
-    return truth.among(frozen(np.unique(interactions.before(window.start).users), np.int32))
+    return Truth.of(inside.users[positive], inside.items[positive], n_items)
 
 
 def novel_of(truth: Truth, past: Interactions, n_items: int) -> Truth:
@@ -146,11 +151,9 @@ def novel_of(truth: Truth, past: Interactions, n_items: int) -> Truth:
     return truth.without(past.users[past.targets], past.items[past.targets], n_items)
 
 
-def strangers_in(interactions: Interactions, window: Window, n_items: int) -> Truth:
-    """Distinct positive target pairs in the window of users without an event before it."""
-    inside = interactions.between(window.start, window.end)
-    positive = inside.targets & (inside.weights > 0)
-    truth = Truth.of(inside.users[positive], inside.items[positive], n_items)
+def strangers_in(interactions: Interactions, window: Window, n_items: int, *, targets_only: bool = True) -> Truth:
+    """Distinct positive pairs in the window of users without an event before it; of targets, or of all they did."""
+    truth = _pairs(interactions, window, n_items, targets_only=targets_only)
     return truth.among(frozen(np.setdiff1d(truth.users, interactions.before(window.start).users), np.int32))
 
 

@@ -138,7 +138,9 @@ class Fusion:
 
     @property
     def in_log_odds(self) -> bool:
-        """Whether scores are log-odds of taking the item up to a constant, which policies can trade against."""
+        """Whether scores are log-odds, of taking the item or of doing anything with it, up to a constant: policies can
+        trade against those.
+        """
         return self.kind in (FOREST, STACKED, LINEAR)
 
     @overload

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from index.builder import Builder
+from index.builder import STRANGERS, Builder
 from index.dataset import load
 from index.frames import Frame
-from index.heads import BY_ALL, NEWCOMERS, Head, Recipe
+from index.heads import BY_ALL, NEWCOMERS, Head, Mean, Recipe
 from index.heeding import Heeded, heeded
 from index.learn import Learnt, learn, plan
 from index.progress import Stages
 from index.selection import Contender, Extent, Labelled, choose, final
 from index.stage_cache import StageCache
-from index.windows import Window, acted, acts_in, truth_in, windows_before
+from index.windows import Window, acted, acts_in, sampled, strangers_in, truth_in, windows_before
 from recsys.arrays import frozen
 from recsys.evaluation.truth import Truth
 from recsys.fusion import FOREST, Fusion
@@ -49,35 +49,38 @@ def shop(n_takers: int, n_lookers: int) -> Interactions:
 
 def test_acts_are_takes_and_all_else_that_was_liked() -> None:
     table = Interactions.ordered(
-        users=[0, 0, 0, 1, 2],
-        items=[1, 2, 3, 1, 1],
-        times=[50, 150, 160, 150, 99],
-        weights=[1, 1, 0, 1, 1],
-        targets=[1, 0, 1, 1, 1],
+        users=[0, 0, 0, 0, 1, 1, 2],
+        items=[1, 2, 3, 4, 1, 5, 1],
+        times=[50, 150, 160, 170, 150, 160, 99],
+        weights=[1, 1, 0, 1, 1, 1, 1],
+        targets=[1, 0, 1, 1, 1, 0, 1],
     )
     window = Window(100, 200)
-    assert truth_in(table, window, 9).items.tolist() == []
+    assert truth_in(table, window, 9).items.tolist() == [4]
     # Not item 3 (disliked), nor user 1 (no past), nor user 2 (did nothing then).
     assert acts_in(table, window, 9).users.tolist() == [0]
-    assert acts_in(table, window, 9).items.tolist() == [2]
+    assert acts_in(table, window, 9).items.tolist() == [2, 4]
+    assert strangers_in(table, window, 9).items.tolist() == [1]
+    assert strangers_in(table, window, 9, targets_only=False).items.tolist() == [1, 5]
 
 
 def test_windows_are_learnt_from_by_all_where_few_take_and_many_look(monkeypatch: pytest.MonkeyPatch) -> None:
     overlapping = windows_before(200 * DAY, 0, horizon_days=28, count=12, per_window=4)
-    found = acted(shop(5, 10), overlapping, 3, n_judged=2)
+    found = acted(shop(40, 60), overlapping, 3, n_judged=2)
     assert [(window.start / DAY, window.end / DAY) for window in found] == [(172, 200), (144, 172), (116, 144)]
-    assert acted(shop(5, 4), overlapping, 3, n_judged=2) == ()
-    assert acted(shop(0, 9), overlapping, 3, n_judged=2) == ()
-    monkeypatch.setattr("index.windows.FEW_TAKERS", 5)
-    assert acted(shop(5, 10), overlapping, 3, n_judged=2) == ()
-    assert acted(shop(5, 10), (), 3, n_judged=2) == ()
+    assert acted(shop(40, 30), overlapping, 3, n_judged=2) == ()
+    assert acted(shop(20, 60), overlapping, 3, n_judged=2) == ()
+    assert acted(shop(40, 60), overlapping[:1], 3, n_judged=1) == ()
+    monkeypatch.setattr("index.windows.FEW_TAKERS", 40)
+    assert acted(shop(40, 60), overlapping, 3, n_judged=2) == ()
+    assert acted(shop(40, 60), (), 3, n_judged=2) == ()
 
 
 def test_each_judged_window_has_an_older_one_to_learn_from() -> None:
     adjoining = windows_before(200 * DAY, 0, horizon_days=14, count=12)
     assert len(adjoining) == 12
     for n_judged, n_acted in ((2, 4), (3, 4), (4, 5), (6, 7)):
-        assert acted(shop(5, 10), adjoining, 3, n_judged=n_judged) == adjoining[:n_acted]
+        assert acted(shop(40, 60), adjoining, 3, n_judged=n_judged) == adjoining[:n_acted]
 
 
 def labelled(start_day: int, seed: int, *, acts: bool = True) -> Labelled:
@@ -128,6 +131,21 @@ def test_it_is_judged_alone_as_among_others_and_by_nobody_without_its_rows() -> 
     assert choose(HEAD, without, NAMES, N_ITEMS, seed=0, only=contender).n_users == 0
 
 
+def test_it_learns_nothing_from_the_window_it_is_judged_by() -> None:
+    newest, older = labelled(100, 1), labelled(72, 2)
+    assert older.acted is not None
+    luck = np.random.default_rng(3).random(len(older.acted)) < 0.15
+    lost = replace(older, acted=replace(older.acted, labels=luck))
+    scores = choose(HEAD, [newest, lost], NAMES, N_ITEMS, seed=0).scores
+    assert scores["forest (quick)"]["ndcg@10"].mean() < 0.7
+    assert scores[LABEL]["ndcg@10"].mean() < 0.7
+
+
+def test_a_mean_is_of_forests_that_learn_from_the_same_rows() -> None:
+    with pytest.raises(ValueError, match="all parts or none"):
+        Mean("mixed", (QUICK, *BY_ALL.parts))
+
+
 def test_feedback_weighs_no_row_of_it() -> None:
     windows = [labelled(100, 1), labelled(72, 2)]
     chosen = choose(HEAD, windows, NAMES, N_ITEMS, seed=0, only=Contender(Fusion(FOREST), BY_ALL))
@@ -167,13 +185,17 @@ def test_rows_of_all_that_was_done_are_made_kept_and_lose_the_columns_of_sources
     builder = builder_of(data, tmp_path)
     windows = plan(builder, END_S)
     windows = replace(windows, acted=windows.all[:1])
-    assert windows.extent(windows.all[0]) == Extent(whole=True, acted=True)
+    assert windows.extent(windows.all[0]) == Extent(whole=True, n_acted=10_000)
     learnt = learn(builder, windows)
     made = acts_of(learnt.windows)
     assert [found is not None for found in made] == [True, *[False] * (len(made) - 1)]
     first = learnt.windows[0]
     assert first.acted is not None
-    acts = acts_in(builder.dataset.interactions, first.window, len(builder.dataset.item_ids))
+    everything, n_items = builder.dataset.interactions, len(builder.dataset.item_ids)
+    acts = acts_in(everything, first.window, n_items)
+    strangers = strangers_in(everything, first.window, n_items, targets_only=False)
+    seed = builder.dataset.settings.training.seed
+    acts = acts.joined(sampled(strangers, max(len(acts) // STRANGERS, 1), seed), n_items)
     rows = list(zip(acts.users[first.acted.query].tolist(), first.acted.items.tolist(), strict=True))
     labels = {row for row, on in zip(rows, first.acted.labels.tolist(), strict=True) if on}
     expected = set(zip(np.repeat(acts.users, acts.sizes).tolist(), acts.items.tolist(), strict=True))

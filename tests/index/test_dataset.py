@@ -214,6 +214,15 @@ codes = ["colour"]
     assert "events.target_types: view (as configured)" in map(str, data.choices)
 
 
+def test_what_was_taken_back_is_no_liking_and_what_nobody_knows_is_a_little(tmp_path: Path) -> None:
+    kinds = ("purchase", "return", "remove_from_cart", "refund", "wave")
+    folder = write(tmp_path, *(event("u", "i1", kind, START + at) for at, kind in enumerate(kinds)))
+    weights = {"purchase": 1.0, "refund": 0.0, "remove_from_cart": 0.0, "return": 0.0, "wave": 0.2}
+    assert read(folder).settings.events.weights == weights
+    asked = write(tmp_path, event("u", "i1"), event("u", "i1", "return", START + 1))
+    assert read(asked, toml="[events]\nweights = { return = 0.3 }").settings.events.weights["return"] == 0.3
+
+
 @pytest.mark.parametrize(
     ("toml", "sentence"),
     [

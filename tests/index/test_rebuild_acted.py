@@ -15,7 +15,7 @@ from index.selection import Chosen, Contender, choose
 from recsys.fusion import FOREST, Fusion
 
 MADE = "stage candidates of all who did anything "
-TOLD = "few take and many do something: rankers may learn from all they did in 2 of them"
+TOLD = "few take and many do something: rankers may learn from all they did in 2 of the windows"
 REUSED = "note: reused the selection of 2025-06-27: "
 SETTINGS = '[training]\nwindows = 2\n[sources]\noff = ["ease", "user-knn", "item-knn", "item2vec", "two-tower"]\n'
 
@@ -46,9 +46,7 @@ def always_by_all(head: Head, *arguments: Any, **options: Any) -> Chosen:
     return choose(head, *arguments, **options)
 
 
-def test_rows_of_all_that_users_did_are_made_again_only_for_who_learns_from_them(
-    rebuild: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_of_all_that_users_did_are_made_again_only_for_who_learns_from_them(rebuild: Callable[[str], str]) -> None:
     first = rebuild("2025-06-28")
     assert TOLD in first
     assert first.count(MADE) == 2
@@ -72,6 +70,6 @@ def test_who_learns_from_them_does_so_at_the_next_rebuild_and_is_chosen_anew_whe
     assert "serving config home orders by forest (broad + ranked by all): NDCG@10" in later
     monkeypatch.setattr("index.windows.FEW_TAKERS", 0)
     last = rebuild("2025-06-30")
-    assert "home learns from all that users did, and there are no rows of that any more" in last
+    assert "home learnt from all that users did, and these data are not learnt from so" in last
     assert REUSED not in last
     assert "by all)" not in last

@@ -43,11 +43,11 @@ def key(
     window: Window = WINDOW,
     *,
     whole: bool = True,
-    acted: bool = False,
+    n_acted: int = 0,
     off: frozenset[str] = NOTHING,
 ) -> str:
     keys = Keys.of(dataset, timeless(dataset))
-    return keys.of_window(dataset.interactions, window, Extent(whole, acted), off=off, fitting=USUAL)
+    return keys.of_window(dataset.interactions, window, Extent(whole, n_acted), off=off, fitting=USUAL)
 
 
 def moved(dataset: Dataset, column: str, row: int, by: float) -> Dataset:
@@ -82,7 +82,7 @@ def test_the_window_and_how_it_is_used_are_part_of_the_key(dataset: Dataset) -> 
     first = key(dataset)
     assert key(dataset) == first
     assert key(dataset, Window(WINDOW.start + 1, WINDOW.end)) != first
-    assert len({first, key(dataset, whole=False), key(dataset, acted=True)}) == 3
+    assert len({first, key(dataset, whole=False), key(dataset, n_acted=8), key(dataset, n_acted=9)}) == 4
     assert key(dataset, off=frozenset({"ease"})) != first
 
 
