@@ -10,8 +10,9 @@ import numpy as np
 from index.figures import NOTHING, WITHOUT
 from index.frames import Frame
 from index.heads import parts_of, top_lists, train
+from index.labelled import Labelled
 from index.scoring import CHUNK
-from index.selection import Chosen, Contender, Labelled, final, lesson_of
+from index.selection import Chosen, Contender, final, lesson_of
 from index.worth import source_of
 from recsys.arrays import Bool, Float32, Float64, Int32, Int64
 from recsys.ask import Ask, resolve

@@ -16,12 +16,12 @@ from index.fit_settings import USUAL, FitSettings
 from index.frames import Frame, frame_of
 from index.heads import HEADS, NEWCOMERS
 from index.impressions import Impressions
+from index.labelled import Extent, Labelled
 from index.labelled_files import read_labelled, write_labelled
 from index.policy_tables import check_filters
 from index.policy_weights import PolicyWeights
 from index.progress import Stages
 from index.scoring import lists_of_source
-from index.selection import Extent, Labelled
 from index.stage_cache import StageCache
 from index.stage_keys import Keys
 from index.windows import Window, acts_in, novel_of, sampled, strangers_in, truth_in

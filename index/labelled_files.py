@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from index.frames import Frame
-from index.selection import Labelled
+from index.labelled import Labelled
 from index.windows import Window
 from recsys.evaluation.truth import Truth
 from recsys.snapshot.files import SnapshotReader, SnapshotWriter

@@ -9,9 +9,9 @@ import numpy as np
 
 from index.builder import MOST_QUERIES, Builder, day
 from index.frames import Frame
+from index.labelled import Extent, Labelled
 from index.looks import row_weights
 from index.rows_beside import RowsBeside, rows_beside
-from index.selection import Extent, Labelled
 from index.windows import MOST_ASKED, Window, acted, judged, planned, span, truth_in
 from index.worth import dropped, lacks_sources, source_of
 from recsys.decay import WEEK_S

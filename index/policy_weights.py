@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from index.heads import rows_of, top_rows
-from index.selection import Chosen, Labelled
+from index.labelled import Labelled
+from index.selection import Chosen
 from recsys.arrays import Float32, Float64, Int32, Int64, frozen
 from recsys.context import Context
 from recsys.evaluation.metrics import K, per_user

@@ -23,8 +23,8 @@ from index.builder import Builder
 from index.dataset import Dataset
 from index.fit import Timeless
 from index.fit_settings import FitSettings
+from index.labelled import Extent
 from index.progress import Stages
-from index.selection import Extent
 from index.stage_cache import StageCache
 from index.stage_keys import Keys
 from index.windows import Window

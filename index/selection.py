@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from index.convincing import convinces
 from index.frames import Frame
 from index.fusions import fit_linear
 from index.heads import BY_ALL, SMALL, Head, Mean, Recipe, learns_by_all, rows_of, sample_of, top_lists, train, trained
+from index.labelled import Labelled
 from index.mean_forest import mean_forest
 from index.windows import Window
 from recsys.arrays import Float32, Float64, Int32
@@ -27,33 +27,6 @@ CONVINCING = 0.5
 # bought one thing each they still do better (in a made-up shop of many views and few purchases the forests for much
 # data reach .086 on what one for little data reaches .092 on), and a hundred who rated a hundred films each are few.
 MANY_POSITIVES, MANY_QUERIES = 10_000, 3_000
-
-
-class Extent(NamedTuple):
-    """What is wanted of a window's rows. whole: all negatives, to make lists of · n_acted: of so many actors."""
-
-    whole: bool
-    n_acted: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """One window: what its users did (truths by task, of the same users or fewer), and the rows to learn from.
-
-    asked: the users whose queries the frame numbers · whole: all negatives are there, so lists can be made of it ·
-    plain: task -> source -> (Q, 100) its own lists for the users of the truth, which contenders are held against ·
-    names: of the frame's columns · acted: rows of everyone who did anything in the window, labelled by all they did,
-    where that is learnt from.
-    """
-
-    window: Window
-    asked: Truth
-    truths: Mapping[str, Truth]
-    frame: Frame
-    whole: bool
-    plain: Mapping[str, Mapping[str, Int32]] = field(default_factory=dict)
-    names: tuple[str, ...] = ()
-    acted: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import recsys
 from index.dataset import Dataset
 from index.fit import Timeless
 from index.fit_settings import FitSettings
-from index.selection import Extent
+from index.labelled import Extent
 from index.windows import Window
 from recsys.interactions import Interactions
 from recsys.snapshot.canonical import canonical

@@ -15,7 +15,8 @@ import numpy as np
 
 from index.frames import Frame
 from index.heads import BINARY, OBJECTIVES, Head, Recipe, rows_of, sample_of, train
-from index.selection import Labelled, lists_of
+from index.labelled import Labelled
+from index.selection import lists_of
 from recsys.errors import InputError
 from recsys.evaluation.metrics import per_user
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from index.frames import Frame
 from index.heads import rows_of, top_rows
-from index.selection import Chosen, Labelled, lists_by, rows_about
+from index.labelled import Labelled
+from index.selection import Chosen, lists_by, rows_about
 from index.settings import OPTIONAL_SOURCES
 from recsys.arrays import Bool, Float64
 from recsys.ask import Ask, resolve

@@ -23,11 +23,12 @@ import numpy as np
 from index.builder import Builder
 from index.frames import Frame
 from index.heads import HEADS, Head, parameters, rows_of, sample_of
+from index.labelled import Labelled
 from index.loading import load_for
 from index.progress import Stages
 from index.rebuild_command import cache_folder, instant
 from index.select_or_reuse import selected
-from index.selection import Labelled, lists_of
+from index.selection import lists_of
 from index.stage_cache import StageCache
 from recsys.arrays import Float32, Float64, Int64
 from recsys.evaluation.bootstrap import differences

@@ -11,7 +11,7 @@ import pytest
 
 from index.frames import Frame
 from index.heads import Head, Recipe
-from index.selection import Labelled
+from index.labelled import Labelled
 from index.windows import Window
 from recsys.arrays import frozen
 from recsys.evaluation.truth import Truth

@@ -17,9 +17,10 @@ from index.dataset import load
 from index.frames import Frame
 from index.heads import BY_ALL, NEWCOMERS, Head, Mean, Recipe
 from index.heeding import Heeded, heeded
+from index.labelled import Extent, Labelled
 from index.learn import Learnt, learn, plan
 from index.progress import Stages
-from index.selection import Contender, Extent, Labelled, choose, final
+from index.selection import Contender, choose, final
 from index.stage_cache import StageCache
 from index.windows import Window, acted, acts_in, sampled, strangers_in, truth_in, windows_before
 from recsys.arrays import frozen

@@ -11,9 +11,10 @@ from index.frames import Frame
 from index.heads import BINARY, LAMBDARANK, Head, Recipe, sample_of, train
 from index.heeding import WITHOUT, heeded
 from index.impressions import NEVER
+from index.labelled import Labelled
 from index.learn import Learnt
 from index.looks import row_weights
-from index.selection import Chosen, Contender, Labelled, choose
+from index.selection import Chosen, Contender, choose
 from index.windows import Window
 from recsys.arrays import frozen
 from recsys.evaluation.truth import Truth

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from index.frames import Frame
+from index.labelled import Labelled
 from index.learn import CREATED, cut_off
-from index.selection import Labelled
 from index.windows import Window
 from recsys.arrays import frozen
 from recsys.evaluation.truth import Truth

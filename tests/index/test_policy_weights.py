@@ -7,8 +7,9 @@ import pytest
 
 from index.frames import Frame
 from index.heads import Head, Recipe
+from index.labelled import Labelled
 from index.policy_weights import LEAST_USERS, PolicyWeights, choose_weights
-from index.selection import Chosen, Contender, Labelled
+from index.selection import Chosen, Contender
 from index.windows import Window
 from recsys.arrays import Bool, Float32, Float64, Int32, frozen
 from recsys.catalogue import Catalogue

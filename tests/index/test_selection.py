@@ -9,7 +9,8 @@ import pytest
 
 from index.frames import Frame
 from index.heads import Head, Mean, Recipe, trained
-from index.selection import Contender, Grown, Labelled, choose, final
+from index.labelled import Labelled
+from index.selection import Contender, Grown, choose, final
 from index.tuning import Budget, tune
 from index.windows import Window
 from recsys.arrays import frozen

@@ -16,8 +16,8 @@ from index.ease import EaseSettings
 from index.factorise import AlsSettings
 from index.fit import Timeless
 from index.fit_settings import USUAL, FitSettings
+from index.labelled import Extent
 from index.neighbours import NeighbourSettings, Similarity
-from index.selection import Extent
 from index.serving_settings import ServingSettings
 from index.settings import SourceSettings, TrainingSettings
 from index.stage_keys import Keys, sources_digest
