@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from index.heads import rows_of, top_rows
 from index.labelled import Labelled
-from index.selection import Chosen
+from index.selection import OWN_HISTORY, Chosen
 from recsys.arrays import Float32, Float64, Int32, Int64, frozen
 from recsys.context import Context
 from recsys.evaluation.metrics import K, per_user
@@ -26,6 +27,9 @@ from recsys.serving import ServingConfig
 # loses 2 % at a glance loses more: on an older window of Complete Journey 4.7 % (2.0 to 7.3).
 MOST_LOSS = {"all": 0.002, "novel": 0.02}
 ERRORS = {"all": 0.0, "novel": 2.0}
+# Lists of repeats that find fewer different things than the user's own history as a list are not worth their name: for
+# convincingly more of them `home` may lose this much.
+MOST_FOR_MORE_THAN_HISTORY = 0.005
 SPREADS = (0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)
 # Within a list of habits variety is no aim in itself.
 DIVERSITIES: Mapping[str, tuple[float, ...]] = {"all": (), "novel": (0.3, 0.6)}
@@ -59,8 +63,9 @@ class PolicyWeights:
 def choose_weights(chosen: Chosen, newest: Labelled, context: Context) -> PolicyWeights | None:
     """The spread whose lists hold the most distinct hits, then as much diversity as costs no more either.
 
-    Both keep within MOST_LOSS of the ranker's own NDCG@10, for ``discover`` as far as that can be told. None where
-    there are too few users.
+    Both keep within MOST_LOSS of the ranker's own NDCG@10, for ``discover`` as far as that can be told. Where ``home``
+    then holds no more distinct hits than the user's own history does, by two errors of their count, it takes the least
+    spread that does, for at most MOST_FOR_MORE_THAN_HISTORY. None where there are too few users.
     """
     head = chosen.head
     truth = newest.truths[head.task]
@@ -93,12 +98,31 @@ def choose_weights(chosen: Chosen, newest: Labelled, context: Context) -> Policy
 
     spreads = [tried(0.0, spread) for spread in SPREADS]
     best = max((one for one in (plain, *spreads) if bearable(one)), key=lambda one: one.n_hit_items)
+    needed = _more_than(_hits_of_history(newest, head.task, len(context.catalogue)))
+    if best.n_hit_items < needed:
+        least = plain.ndcg * (1.0 - MOST_FOR_MORE_THAN_HISTORY)
+        enough_hits = (one for one in spreads if one.n_hit_items >= needed and one.ndcg >= least)
+        best = min(enough_hits, key=lambda one: one.spread, default=best)
     varied = [tried(diversity, best.spread) for diversity in DIVERSITIES[head.task]]
     # A count of n is uncertain by its root: within that, variety is free.
     enough = best.n_hit_items - best.n_hit_items**0.5
     free = [one for one in varied if bearable(one) and one.n_hit_items >= enough]
     best = max(free, key=lambda one: one.diversity, default=best)
     return PolicyWeights(best.diversity, best.spread, (plain, *spreads, *varied))
+
+
+def _more_than(n_hit_items: int) -> float:
+    """A count of distinct hits that is convincingly above ``n_hit_items``, of which the error is its root."""
+    return n_hit_items + 2.0 * math.sqrt(n_hit_items)
+
+
+def _hits_of_history(newest: Labelled, task: str, n_items: int) -> int:
+    """Distinct items that were hits in the first K places of the users' own histories; 0 where nothing can repeat."""
+    lists = newest.plain.get(task, {}).get(OWN_HISTORY)
+    if task != "all" or lists is None:
+        return 0
+    first = lists[:, :K]
+    return len(np.unique(first[newest.truths[task].hits(first, n_items)]))
 
 
 def reordered(pools: Int64, items: Int32, scores: Float32, config: ServingConfig, context: Context) -> Int32:
