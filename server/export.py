@@ -25,6 +25,9 @@ from server.batch_files import Rows
 BATCH = 64
 IDS_OF_A_PAGE = 10_000
 MOST_STARTS = 5
+# Nobody waits for one list of an export, and batches may stand in line behind each other: near a deadline a
+# server leaves out sources and the ranking. No server is silent for so long.
+PATIENCE_S = 600.0
 # Workers of one server swap within a poll of each other: one that answers from the old snapshot is asked again.
 LAG_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
 
@@ -151,7 +154,9 @@ class Export:
             for id in ids
         ]
         stub = self._stubs[number % len(self._stubs)]
-        response: BatchRecommendResponse = stub.BatchRecommend(BatchRecommendRequest(requests=requests))
+        response: BatchRecommendResponse = stub.BatchRecommend(
+            BatchRecommendRequest(requests=requests), timeout=PATIENCE_S
+        )
         return response
 
     def _caught_up(self, ids: Sequence[str], version: str) -> BatchRecommendResponse:

@@ -22,7 +22,7 @@ from recsys.sources.factors import Factors
 from server.batch_client import main
 from server.batch_files import Output
 from server.channel import timestamp_of_iso
-from server.export import Export, Wish
+from server.export import PATIENCE_S, Export, Wish
 from server.settings import Settings
 from server.worker import Worker
 
@@ -68,6 +68,30 @@ def test_degraded_answers_are_counted_for_whoever_reads_the_file(
     assert main(["--target", target, "--users", "all", "--out", str(tmp_path / "lists.jsonl")]) == 0
 
     assert "warning for 24 users: degraded: source_failed:als" in capsys.readouterr().out
+
+
+class Timeouts(grpc.UnaryUnaryClientInterceptor):
+    """Notes how long each call may take."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float | None] = []
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request: Any
+    ) -> Any:
+        self.seconds.append(client_call_details.timeout)
+        return continuation(client_call_details, request)
+
+
+def test_no_list_is_cut_short_for_time(target: str, tmp_path: Path) -> None:
+    noted = Timeouts()
+    output = Output(tmp_path / "lists.jsonl")
+    with grpc.insecure_channel(target) as channel:
+        asked = grpc.intercept_channel(channel, noted)
+        Export([asked], Wish(3, "home", None)).run(["user-01", "user-02"], output.rows, lambda n: None)
+    output.keep()
+
+    assert noted.seconds == [PATIENCE_S]
 
 
 def test_all_is_everyone_the_snapshot_knows(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,3 +80,17 @@ def test_what_has_worn_off_is_learnt_again_at_once_be_it_a_stall_or_a_quiet_nigh
 
     assert costs.expected_s("stalled") == pytest.approx(0.02)
     assert costs.expected_s("quiet") == pytest.approx(0.011)
+
+
+def test_a_cold_start_is_soon_forgotten() -> None:
+    costs = Costs(Clock())
+    for seconds in (1.5, *[0.01] * 8):
+        costs.learn("rank", seconds)
+    assert costs.expected_s("rank") == pytest.approx(0.01)
+
+
+def test_a_process_that_is_warm_forgets_slowly() -> None:
+    costs = Costs(Clock())
+    for seconds in (*[1.0] * 10, *[0.01] * 8):
+        costs.learn("rank", seconds)
+    assert costs.expected_s("rank") > 0.8

@@ -66,4 +66,7 @@ def _run(command: list[str], limit_s: float) -> float:
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {' / '.join(said)}")
+    # Lists that lack a source or the ranking are not what is to be measured.
+    if degraded := [line for line in done.stdout.splitlines() if "degraded" in line]:
+        raise RuntimeError(f"{command[0]}: {' / '.join(degraded)}")
     return perf_counter() - started
