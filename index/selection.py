@@ -204,9 +204,8 @@ def _recipes(
             return mine.parts, (mine,)
         return (mine,) if mine else (), ()
     # Much data needs no recipe for little, and its forests take minutes.
-    learnt = [rows_of(head, frame) for frame in frames]
-    n_positives = sum(int(rows.labels.sum()) for rows in learnt)
-    n_queries = sum(len(np.unique(rows.query[rows.labels])) for rows in learnt)
+    taken = [frame.query[frame.labels & frame.new if head.new_only else frame.labels] for frame in frames]
+    n_positives, n_queries = sum(map(len, taken)), sum(len(np.unique(queries)) for queries in taken)
     is_much = n_positives >= MANY_POSITIVES and n_queries >= MANY_QUERIES
     recipes = tuple(recipe for recipe in head.recipes if recipe is not SMALL or not is_much)
     by_all, means_by_all = (BY_ALL.parts, (BY_ALL,)) if acts else ((), ())
