@@ -128,13 +128,14 @@ def _build(builder: Builder, *, end: int, budget: Budget | None, kept: Selection
 
 
 def _validation(chosen: Sequence[Chosen]) -> Tasks:
-    """Means over users of what was chosen, called pipeline, of all it was chosen from, and of plain lists."""
+    """Means over users of what was chosen, called pipeline, and best first of all beside it."""
     tasks: dict[str, dict[str, dict[str, float]]] = {}
     for one in chosen:
         if not one.scores:
             continue
         means = {label: {m: float(v.mean()) for m, v in values.items()} for label, values in one.scores.items()}
-        tasks[one.head.task] = {"pipeline": means[one.contender.label], **means}
+        best_first = sorted(means, key=lambda label: -means[label]["ndcg@10"])
+        tasks[one.head.task] = {"pipeline": means[one.contender.label], **{label: means[label] for label in best_first}}
     return tasks
 
 

@@ -35,7 +35,9 @@ class Frame:
         return len(self.labels)
 
     def where(self, keep: Bool) -> Frame:
-        """The rows where ``keep`` (R,) is True, copied, so that the rest can be freed."""
+        """The rows where ``keep`` (R,) is True, copied so that the rest can be freed; itself where that is all."""
+        if keep.all():
+            return self
         return Frame(
             self.features[keep],
             self.labels[keep],
@@ -60,10 +62,14 @@ class Frame:
         features[:, there] = self.features[:, [place[wanted[position]] for position in there]]
         return replace(self, features=features)
 
-    def thinned(self, share: float, rng: np.random.Generator) -> Frame:
-        """All positives and a random ``share`` of the window's negatives, of which ``kept`` are still here."""
-        thin = self.where(self.labels | (rng.random(len(self)) < share / self.kept))
-        return replace(thin, kept=min(share, self.kept))
+    def thinned(self, share: float, rng: np.random.Generator, among: Bool | None = None) -> Frame:
+        """All positives and a random ``share`` of the window's negatives, of which ``kept`` are still here.
+
+        among: (R,) the rows that come into question; None: all.
+        """
+        keep = np.ones(len(self), bool) if among is None else among.copy()
+        keep[keep] = self.labels[keep] | (rng.random(int(keep.sum())) < share / self.kept)
+        return replace(self.where(keep), kept=min(share, self.kept))
 
     @classmethod
     def concatenate(cls, frames: list[Frame]) -> Frame:

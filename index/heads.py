@@ -12,7 +12,7 @@ import numpy as np
 from index.at_once import at_once, n_cores
 from index.frames import Frame
 from index.mean_forest import mean_forest
-from recsys.arrays import Float64, Int32, Int64
+from recsys.arrays import Bool, Float64, Int32, Int64
 from recsys.fusion import SOURCE, Fusion
 from recsys.pipeline import NEWCOMERS as NEWCOMERS_RANKER
 from recsys.ranker import Forest
@@ -131,21 +131,24 @@ def sample_of(head: Head, frames: Sequence[Frame], *, seed: int) -> Frame | None
     Queries without a positive teach nothing about order and are left out.
     """
     rng = np.random.default_rng(seed)
-    rows = [with_positives(rows_of(head, frame)) for frame in frames]
-    n_positives = sum(int(part.labels.sum()) for part in rows)
-    n_queries = sum(len(np.unique(part.query[part.labels])) for part in rows)
+    # Rows are told apart before any is copied: a window's features are half a gigabyte, and few of them are drawn.
+    usable = [frame.new if head.new_only else np.ones(len(frame), bool) for frame in frames]
+    usable = [with_positives(frame, among) for frame, among in zip(frames, usable, strict=True)]
+    taken = [frame.query[frame.labels & among] for frame, among in zip(frames, usable, strict=True)]
+    n_positives, n_queries = sum(map(len, taken)), sum(len(np.unique(queries)) for queries in taken)
     if n_positives < LEAST_POSITIVES or n_queries < LEAST_QUERIES:
         return None
-    n_rows = sum(len(part) / part.kept for part in rows)
+    n_rows = sum(int(among.sum()) / frame.kept for frame, among in zip(frames, usable, strict=True))
     share = max(head.negatives, min(1.0, FEW_ROWS / max(n_rows, 1.0)))
-    return Frame.concatenate([part.thinned(share, rng) for part in rows])
+    return Frame.concatenate([part.thinned(share, rng, among) for part, among in zip(frames, usable, strict=True)])
 
 
-def with_positives(frame: Frame) -> Frame:
-    """The rows of queries that have a positive among their candidates."""
+def with_positives(frame: Frame, among: Bool) -> Bool:
+    """(R,) which rows ``among`` (R,) are of queries that have a positive among those."""
     has = np.zeros(int(frame.query.max(initial=-1)) + 1, bool)
-    has[frame.query[frame.labels]] = True
-    return frame.where(has[frame.query])
+    has[frame.query[frame.labels & among]] = True
+    wanted: Bool = among & has[frame.query]
+    return wanted
 
 
 def train(recipe: Recipe | Mean, sample: Frame, *, seed: int) -> Forest:

@@ -193,7 +193,7 @@ def refuse_unlike_keys(signing: SigningKey | None, verifying: VerifyKey) -> None
 def _console() -> Any:
     from rich.console import Console
 
-    return Console()
+    return Console(width=None if os.isatty(1) else 160)
 
 
 def _refused_for_its_selection(store: SnapshotStore, built: Built, dataset: Dataset) -> str:

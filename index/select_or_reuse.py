@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from index.builder import Builder
@@ -128,7 +128,7 @@ def _reuse(builder: Builder, end: int, earlier: Selection, shop: Shop) -> Select
         policies=earlier.policies,
         learnt=learnt.without(earlier.unpaid),
         at=earlier.shop.at,
-        notes=(*notes, *_left_out(earlier.unpaid)),
+        notes=(*notes, *_weighed(earlier.worths)),
         of_other_data=not is_same,
         strengths=strengths,
     )
@@ -163,7 +163,7 @@ def _select(builder: Builder, end: int, budget: Budget | None) -> tuple[Selected
     table, weights = _weigh(builder, learnt, chosen)
     unpaid = frozenset(worth.source for worth in table if not worth.pays)
     at = int(builder.dataset.interactions.times.max())
-    notes += _left_out(unpaid)
+    notes += _weighed(table)
     remaining = learnt.without(unpaid)
     found = Selected(builder, tuple(chosen), table, weights, remaining, at, tuple(notes), strengths=strengths)
     return found, learnt.names
@@ -189,13 +189,17 @@ def _newcomers(builder: Builder, learnt: Learnt, grown: Grown) -> tuple[list[Cho
     """What orders for who has no history, if there were enough of them to tell; and a sentence about it."""
     n_judged = sum(len(window.truths[NEWCOMERS.task]) for window in learnt.windows if window.whole)
     if n_judged < LEAST_NEWCOMERS:
-        return [], f"newcomers are ordered like everyone: {n_judged} came in the judged windows, {LEAST_NEWCOMERS} tell"
+        return [], _too_few(f"{n_judged} came in the judged windows")
     seed, n_items = builder.dataset.settings.training.seed, len(builder.dataset.item_ids)
     with builder.stages.stage("choose the fusion of newcomers"):
         one = choose(NEWCOMERS, learnt.heeding(0.0), learnt.names, n_items, seed=seed, grown=grown)
     if one.n_users < LEAST_NEWCOMERS:
-        return [], f"newcomers are ordered like everyone: only {one.n_users} can be judged, {LEAST_NEWCOMERS} tell"
+        return [], _too_few(f"only {one.n_users} can be judged")
     return [one], f"newcomers are ordered by {one.why}"
+
+
+def _too_few(there_are: str) -> str:
+    return f"newcomers are ordered like everyone: {there_are}, it takes {LEAST_NEWCOMERS} to tell"
 
 
 def _fitting(builder: Builder, windows: Plan) -> tuple[Builder, list[str]]:
@@ -236,5 +240,11 @@ def _ndcg(one: Chosen) -> float:
     return float(one.scores[one.contender.label]["ndcg@10"].mean())
 
 
-def _left_out(unpaid: Set[str]) -> list[str]:
-    return [f"left out, for they win too little: {', '.join(sorted(unpaid))}"] if unpaid else []
+def _weighed(table: Sequence[Worth]) -> list[str]:
+    """What became of the sources that were weighed, in a sentence; [] where none could be."""
+    if not table:
+        return []
+    unpaid = sorted(one.source for one in table if not one.pays)
+    if unpaid:
+        return [f"left out, for they win too little: {', '.join(unpaid)}"]
+    return ["no source is left out: each wins enough or is needed whatever it wins"]

@@ -10,7 +10,7 @@ import numpy as np
 from index.convincing import convinces
 from index.frames import Frame
 from index.fusions import fit_linear
-from index.heads import BY_ALL, SMALL, Head, Mean, Recipe, learns_by_all, rows_of, sample_of, top_lists, train, trained
+from index.heads import BY_ALL, SMALL, Head, Mean, Recipe, learns_by_all, sample_of, top_lists, train, trained
 from index.labelled import Labelled
 from index.mean_forest import mean_forest
 from index.windows import Window
@@ -114,7 +114,7 @@ def choose(
         if trainable and sample is None:
             break
         trainable = sample is not None
-        rows = rows_of(head, rows_about(judged.frame, judged.asked, truth))
+        rows = rows_about(head, judged, truth)
         forests: dict[Recipe | Mean, Forest] = {}
         scores_of: dict[Recipe | Mean, Float64] = {}
         if sample is not None:
@@ -164,11 +164,12 @@ def choose(
     return Chosen(head, contenders[label], scores, len(gain), why, first[label])
 
 
-def rows_about(rows: Frame, asked: Truth, truth: Truth) -> Frame:
-    """The rows of queries of users of ``truth``: scores of others would be worked out for nobody."""
-    wanted = np.zeros(len(asked), bool)
-    wanted[np.searchsorted(asked.users, truth.users)] = True
-    return rows.where(wanted[rows.query])
+def rows_about(head: Head, window: Labelled, truth: Truth) -> Frame:
+    """The rows that ``head`` is judged on of users of ``truth``: scores of others would be worked out for nobody."""
+    wanted = np.zeros(len(window.asked), bool)
+    wanted[np.searchsorted(window.asked.users, truth.users)] = True
+    keep = wanted[window.frame.query]
+    return window.frame.where(keep & window.frame.new if head.new_only else keep)
 
 
 def lists_of(rows: Frame, ranker: Ranker, asked: Truth, truth: Truth) -> Int32:

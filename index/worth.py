@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from index.frames import Frame
-from index.heads import rows_of, top_rows
+from index.heads import top_rows
 from index.labelled import Labelled
 from index.selection import Chosen, lists_by, rows_about
 from index.settings import OPTIONAL_SOURCES
@@ -94,7 +94,7 @@ def worths(
         # Some of the users tell as much: what is looked for is whether a source is worth nothing.
         every = -(-len(newest.asked) // MOST_USERS)
         truth = truth.among(newest.asked.users[::every])
-        rows = rows_of(one.head, rows_about(newest.frame, newest.asked, truth))
+        rows = rows_about(one.head, newest, truth)
         if not len(truth):
             continue
 

@@ -51,8 +51,10 @@ def _results(results: Sequence[RecommendResult], *, explain: bool, ids: bool) ->
     if explain:
         table.add_column("sources", no_wrap=True)
         table.add_column("why", min_width=20)
+    n_decimals = _n_decimals(results)
     for rank, result in enumerate(results, start=1):
-        cells = [str(rank), *([result.item_id] if ids else []), *_cells(result)]
+        score = f"{result.score:.{n_decimals}f}"
+        cells = [str(rank), *([result.item_id] if ids else []), *_cells(result), score]
         if explain:
             chance = ["chance"] if result.is_exploration else []
             cells.append("\n".join([*chance, *(f"{hit.name} {hit.rank}" for hit in result.sources)]))
@@ -63,12 +65,13 @@ def _results(results: Sequence[RecommendResult], *, explain: bool, ids: bool) ->
 
 def _contributions(results: Sequence[RecommendResult]) -> Table:
     """One line a result, numbered as in the list; nothing to add is left blank."""
+    n_decimals = _n_decimals(results)
     table = Table(box=None, header_style="bold", padding=(0, 1), expand=False)
     for heading in ("#", *(part.group for part in results[0].contributions), "score"):
         table.add_column(heading, justify="right", no_wrap=True)
     for rank, result in enumerate(results, start=1):
-        values = [f"{part.value:+.3f}" if part.value else "" for part in result.contributions]
-        table.add_row(str(rank), *values, f"{result.score:.3f}")
+        values = [f"{part.value:+.{n_decimals}f}" if part.value else "" for part in result.contributions]
+        table.add_row(str(rank), *values, f"{result.score:.{n_decimals}f}")
     return table
 
 
@@ -77,7 +80,12 @@ def _cells(result: RecommendResult) -> tuple[str, ...]:
     # The widest levels repeat on every line; the narrowest say what the thing is.
     category = " > ".join(item.category.split(" > ")[-SHOWN_LEVELS:])
     price = f"{item.price:.2f}" if item.HasField("price") else ""
-    return item.title or result.item_id, category, price, f"{result.score:.3f}"
+    return item.title or result.item_id, category, price
+
+
+def _n_decimals(results: Sequence[RecommendResult]) -> int:
+    """Reciprocal ranks are a few hundredths and close to each other: three decimals would show them all alike."""
+    return 3 if max(abs(result.score) for result in results) >= 0.1 else 5
 
 
 def serving(answered: GetServingResponse, health: str) -> RenderableType:

@@ -96,15 +96,19 @@ def test_queries_without_a_positive_teach_nothing() -> None:
     frame = frame_of(3, 4)
     labels = np.zeros(12, bool)
     labels[[5, 6]] = True
-    kept = with_positives(replace(frame, labels=labels))
-    assert kept.query.tolist() == [1, 1, 1, 1]
-    assert kept.labels.tolist() == [False, True, True, False]
-    assert len(with_positives(replace(frame, labels=np.zeros(12, bool)))) == 0
+    every = np.ones(12, bool)
+    assert np.flatnonzero(with_positives(replace(frame, labels=labels), every)).tolist() == [4, 5, 6, 7]
+    assert not with_positives(replace(frame, labels=np.zeros(12, bool)), every).any()
+    without = every.copy()
+    without[[5, 7]] = False
+    assert np.flatnonzero(with_positives(replace(frame, labels=labels), without)).tolist() == [4, 6]
+    without[6] = False
+    assert not with_positives(replace(frame, labels=labels), without).any()
 
 
 def test_a_small_sample_keeps_every_negative_and_a_large_one_the_heads_share(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = [frame_of(80, 20), frame_of(80, 20, 1)]
-    rows = [with_positives(frame) for frame in frames]
+    rows = [frame.where(with_positives(frame, np.ones(len(frame), bool))) for frame in frames]
     n_rows, n_positives = sum(map(len, rows)), sum(int(part.labels.sum()) for part in rows)
     few = sample_of(HOME, frames, seed=3)
     monkeypatch.setattr("index.heads.FEW_ROWS", 100)
@@ -117,6 +121,23 @@ def test_a_small_sample_keeps_every_negative_and_a_large_one_the_heads_share(mon
     assert 0.4 < (len(many) - n_positives) / (n_rows - n_positives) < 0.6
 
 
+def test_a_sample_of_new_items_is_what_drawing_from_copies_of_the_rows_would_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("index.heads.FEW_ROWS", 100)
+    frames = [frame_of(80, 20), frame_of(80, 20, 1).thinned(0.7, np.random.default_rng(4))]
+    head = replace(DISCOVER, negatives=0.3)
+    sample = sample_of(head, frames, seed=3)
+    rng = np.random.default_rng(3)
+    rows = [rows_of(head, frame) for frame in frames]
+    rows = [part.where(with_positives(part, np.ones(len(part), bool))) for part in rows]
+    expected = Frame.concatenate([part.thinned(0.3, rng) for part in rows])
+    assert sample is not None
+    assert sample.features.tobytes() == expected.features.tobytes()
+    assert sample.query.tolist() == expected.query.tolist()
+    assert (sample.kept, sample.new.all()) == (0.3, True)
+
+
 def test_rows_that_were_thinned_before_count_for_all_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("index.heads.FEW_ROWS", 2_000)
     thin = frame_of(200, 20).thinned(0.5, np.random.default_rng(0))
@@ -124,7 +145,7 @@ def test_rows_that_were_thinned_before_count_for_all_they_stand_for(monkeypatch:
     assert sample is not None
     # About 2,700 rows are here and stand for 4,000 or more, of which the share of FEW_ROWS is below the head's own.
     assert sample.kept == 0.5
-    assert len(sample) == len(with_positives(thin))
+    assert len(sample) == with_positives(thin, np.ones(len(thin), bool)).sum()
 
 
 def test_top_lists_are_best_first_with_ties_by_item_and_holes_at_the_end() -> None:

@@ -84,7 +84,8 @@ def test_a_source_whose_order_newcomers_have_stays_although_it_wins_nothing_for_
     monkeypatch.setattr("index.select_or_reuse.choose", chosen)
     monkeypatch.setattr("index.worth.LEAST_GAIN", 9.0)
     for _ in range(2):  # chosen, and read from what was kept
-        snapshot, manifest, _ = rebuilt()
+        snapshot, manifest, said = rebuilt()
+        assert "note: left out, for they win too little: " in said
         assert snapshot.pipeline.fusions["newcomers"].source == "trending"
         whys = {choice.source: choice.why for choice in manifest.source_choices if choice.kept}
         assert whys["trending"] == "newcomers are ordered by it, whatever it wins elsewhere"
@@ -96,8 +97,10 @@ def test_too_few_newcomers_are_ordered_like_everyone_and_that_is_said(
     rebuilt: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("index.select_or_reuse.LEAST_NEWCOMERS", 100_000)
+    monkeypatch.setattr("index.worth.LEAST_GAIN", -9.0)
     snapshot, manifest, said = rebuilt()
     assert "newcomers" not in snapshot.pipeline.fusions
     assert "newcomers" not in manifest.fusion_choices
     assert "newcomers are ordered like everyone" in said
-    assert "100000 tell" in said
+    assert "it takes 100000 to tell" in said
+    assert "note: no source is left out: " in said

@@ -42,6 +42,13 @@ def test_explained_ones_fit_a_hundred_columns_and_say_sources_and_reasons(
     assert "what makes up the scores" not in text
 
 
+def test_scores_that_are_small_and_close_are_still_told_apart(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys, target, "similar", "1-i01", "--limit", "5").splitlines()
+    scores = [line.split()[-1] for line in lines if line.strip()[:1].isdigit() and "Product" in line]
+    assert len(scores) == len(set(scores)) == 5
+    assert all(re.fullmatch(r"0\.0\d{4}", score) for score in scores)
+
+
 def test_a_full_explanation_adds_a_table_of_parts_that_sum_to_the_scores(
     target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
