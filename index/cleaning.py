@@ -58,6 +58,8 @@ def clean(
     nothing is left. Peak memory about 120 bytes an event above the tables.
     """
     typed = typed_events(tables.events)
+    if not tables.events.schema["timestamp"].is_temporal():
+        _refuse_dates(typed["time"])
     hint = _milliseconds_hint(tables.events, typed["time"])
     items_table, users_table = tables.items, tables.users
     n_linked = 0
@@ -130,7 +132,7 @@ def _refuse_too_many(rejections: Rejections, n_rows: int, table: str, settings: 
         return
     raise InputError(
         f"{n_rejected:,} of {n_rows:,} {table} rows ({n_rejected / n_rows:.1%}) are rejected, the limit is "
-        f"{limit:.1%}{_because(rejections)}{hint}"
+        f"{limit:.1%} (cleaning.max_rejected_share){_because(rejections)}{hint}"
     )
 
 
@@ -140,6 +142,17 @@ def _because(rejections: Rejections) -> str:
     reason, count = max(rejections.counts.items(), key=lambda entry: entry[1])
     rows = ", ".join(str(row) for row in rejections.examples[reason])
     return f"; the most common reason is {reason} ({count:,} rows, for example row {rows})"
+
+
+def _refuse_dates(times: pl.Series) -> None:
+    """Raise InputError where every time is a date written as a number, 20250131: as seconds it lies in August 1970."""
+    known = times.drop_nulls()
+    if not known.len():
+        return
+    month, day = known // 100 % 100, known % 100
+    in_years = known.is_between(1970_01_01, 2099_12_31)
+    if bool((in_years & month.is_between(1, 12) & day.is_between(1, 31)).all()):
+        raise InputError(f"timestamps look like dates as numbers ({known[0]}): write 2025-01-31, or epoch seconds")
 
 
 def _milliseconds_hint(events: pl.DataFrame, times: pl.Series) -> str:

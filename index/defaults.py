@@ -55,6 +55,7 @@ def work_out_defaults(
     choices = (
         Choice("events.target_types", ", ".join(targets), why),
         _weights_choice(weights, settings),
+        *_least_value(settings, events),
         _text_choice(text, settings),
         _codes_choice(codes, settings),
         *horizon,
@@ -72,7 +73,21 @@ def work_out_defaults(
 def _weights_choice(weights: Mapping[str, float], settings: Settings) -> Choice:
     named = [kind for kind in weights if kind in settings.events.weights]
     why = f"{' and '.join(named)} as configured" if named else "by what an event of its type usually tells"
+    why += _no_event_is([kind for kind in settings.events.weights if kind not in weights])
     return Choice("events.weights", ", ".join(f"{kind} {weight:g}" for kind, weight in weights.items()), why)
+
+
+def _no_event_is(kinds: Sequence[str]) -> str:
+    """What to add where types are configured that do not occur: they may be misspelt, or not have come yet."""
+    return f"; no event is {' or '.join(kinds)}" if kinds else ""
+
+
+def _least_value(settings: Settings, events: pl.DataFrame) -> tuple[Choice, ...]:
+    """Said where a least value is asked of events that have none."""
+    least = settings.events.min_value
+    if least is None or _has_any(events["value"]):
+        return ()
+    return (Choice("events.min_value", f"{least:g}", "as configured; no event has a value, so none is below"),)
 
 
 def _text_choice(text: Sequence[str], settings: Settings) -> Choice:
@@ -110,7 +125,8 @@ def _target_types(chosen: Sequence[str], present: Sequence[str]) -> tuple[tuple[
             raise InputError(
                 f"events.target_types {', '.join(chosen)} occur in no event; the types there are {', '.join(present)}"
             )
-        return there, "as configured"
+        missing = [kind for kind in chosen if kind not in present]
+        return there, f"as configured{_no_event_is(missing)}"
     if "purchase" in present:
         return ("purchase",), "since there are purchases"
     return tuple(present), "all there are, since there are no purchases"

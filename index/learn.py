@@ -12,7 +12,7 @@ from index.frames import Frame
 from index.labelled import Extent, Labelled
 from index.looks import row_weights
 from index.rows_beside import RowsBeside, rows_beside
-from index.windows import MOST_ASKED, Window, acted, judged, planned, span, truth_in
+from index.windows import MOST_ASKED, Window, acted, beginning_of, judged, planned, span, truth_in
 from index.worth import dropped, lacks_sources, source_of
 from recsys.decay import WEEK_S
 from recsys.model import Snapshot
@@ -123,7 +123,7 @@ def _learn(builder: Builder, windows: Plan, beside: RowsBeside, off: Set[str]) -
         labelled.append(_weighted(rows, builder))
     if not labelled:
         return Learnt((), newest)
-    oldest, first = min(rows.window.start for rows in labelled), int(builder.dataset.interactions.times.min())
+    oldest, first = min(rows.window.start for rows in labelled), beginning_of(builder.dataset.interactions.times)
     return Learnt(tuple(cut_off(rows, (oldest - first) / WEEK_S) for rows in labelled), newest)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,11 +26,21 @@ class StageRecord:
     n_rows: int
 
 
-class Step:
-    """A running stage. ``advance`` moves its bar and counts rows."""
+# So long a stage may be silent where there are no bars.
+LONGEST_SILENCE_S = 60.0
 
-    def __init__(self, progress: Progress | None, task: TaskID | None) -> None:
-        self._progress, self._task = progress, task
+
+class Step:
+    """A running stage. ``advance`` moves its bar and counts rows.
+
+    say: told how many rows are done, at most once in LONGEST_SILENCE_S; for where there is no bar.
+    """
+
+    def __init__(
+        self, progress: Progress | None, task: TaskID | None, say: Callable[[int], None] | None = None
+    ) -> None:
+        self._progress, self._task, self._say = progress, task, say
+        self._said = time.perf_counter()
         self.n_rows = 0
 
     def advance(self, n_rows: int = 1) -> None:
@@ -38,6 +48,9 @@ class Step:
         self.n_rows += n_rows
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task, n_rows)
+        elif self._say is not None and time.perf_counter() - self._said >= LONGEST_SILENCE_S:
+            self._said = time.perf_counter()
+            self._say(self.n_rows)
 
 
 class OpenStage(Protocol):
@@ -57,8 +70,8 @@ class Stages:
     """The stages of one command, in a ``with`` block.
 
     console: None = standard error, so that a command's own output can be piped away. Bars appear only on a terminal;
-    elsewhere each stage is one line when it ends. ``records``: finished stages in the order they ended, failed ones
-    left out.
+    elsewhere each stage is one line when it ends, and one a minute while it lasts. ``records``: finished stages in the
+    order they ended, failed ones left out.
     """
 
     def __init__(self, *, console: Console | None = None) -> None:
@@ -92,7 +105,8 @@ class Stages:
     def stage(self, name: str, *, total: int | None = None) -> Iterator[Step]:
         """A stage named ``name`` of ``total`` rows (None unknown: a bar that only moves). Stages may be nested."""
         task = None if self._progress is None else self._progress.add_task(name, total=total, rows="")
-        step = Step(self._progress, task)
+        of_all = "" if total is None else f" of {total:,}"
+        step = Step(self._progress, task, lambda n: self._line(f"stage {name} goes on: {n:,}{of_all} so far"))
         started = time.perf_counter()
         try:
             yield step

@@ -35,11 +35,14 @@ from server.channel import (
 )
 from server.credentials import credentials_of
 
+# As shells say of a process that an interrupt ended.
+INTERRUPTED = 130
+
 Command = Callable[[grpc.Channel, argparse.Namespace], RenderableType]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when there was an answer; 1 when the server fails or refuses; 2 on bad arguments."""
+    """0 when there was an answer; 1 when the server fails or refuses; 2 on bad arguments; 130 when interrupted."""
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
@@ -51,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed("an argument is not UTF-8 text", 2)
     except grpc.RpcError as error:
         return _failed(sentence_of(error, options.target), 1)
+    except KeyboardInterrupt:
+        return _failed("interrupted", INTERRUPTED)
     return _print(shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from index.analysis.analysis import Analysis
 from index.gates import LEAST_VALIDATED
@@ -47,7 +48,10 @@ Found = Iterator[tuple[str, str]]
 def _windows(analysis: Analysis) -> Found:
     windows, sizes = analysis.training.windows, analysis.sizes
     if not sizes.n_positives:
-        yield "no_positives", "no event is a positive: there is nothing to predict; look at events.min_value"
+        yield (
+            "no_positives",
+            "no event is a positive: there is nothing to predict; look at events.weights and events.min_value",
+        )
         return
     if not windows:
         yield (
@@ -74,7 +78,12 @@ def _end(analysis: Analysis) -> Found:
     windows, days = analysis.drift.windows, analysis.drift.window_days
     empty = sum(not window.n_events for window in windows)
     if empty:
-        yield "empty_windows", f"windows of {days:.3g} days without any event: {empty:,} of {len(windows):,}"
+        first = datetime.fromtimestamp(analysis.sizes.first_at, UTC)
+        yield (
+            "empty_windows",
+            f"windows of {days:.3g} days without any event: {empty:,} of {len(windows):,}; the first event is of "
+            f"{first:%Y-%m-%d}",
+        )
     if len(windows) > 1 and windows[-1].n_events < ENDING_SHARE * windows[-2].n_events:
         share = windows[-1].n_events / windows[-2].n_events
         yield (

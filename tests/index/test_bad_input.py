@@ -133,10 +133,13 @@ def items_without_id(folder: Path) -> None:
         (unknown_target, "events.target_types rating occur in no event; the types there are purchase"),
         (
             nobody,
-            "40 of 40 events rows (100.0%) are rejected, the limit is 20.0%; the most common reason is missing_us",
+            "40 of 40 events rows (100.0%) are rejected, the limit is 20.0% (cleaning.max_rejected_share); the most",
         ),
         (nobody_whatever_the_limit, "no event is left after cleaning 40 rows"),
-        (a_third_negative, "14 of 40 events rows (35.0%) are rejected, the limit is 20.0%; the most common reason is"),
+        (
+            a_third_negative,
+            "14 of 40 events rows (35.0%) are rejected, the limit is 20.0% (cleaning.max_rejected_share); the most",
+        ),
         (milliseconds, "most timestamps look like milliseconds, epoch seconds are expected"),
         (empty_items, "items.csv is empty"),
         (items_without_id, "items.csv has no column item_id; its columns are title"),

@@ -176,8 +176,8 @@ def test_a_share_above_the_limit_is_refused_with_the_share_the_limit_and_the_top
     with pytest.raises(InputError) as caught:
         cleaned(events(*rows), settings=Settings())
     assert str(caught.value) == (
-        "4 of 10 events rows (40.0%) are rejected, the limit is 20.0%; the most common reason is missing_user_id "
-        "(3 rows, for example row 7, 8, 9)"
+        "4 of 10 events rows (40.0%) are rejected, the limit is 20.0% (cleaning.max_rejected_share); the most common "
+        "reason is missing_user_id (3 rows, for example row 7, 8, 9)"
     )
 
 
@@ -190,6 +190,12 @@ def test_milliseconds_are_rejected_with_a_hint_and_plain_nonsense_without() -> N
         with pytest.raises(InputError, match="bad_time") as caught:
             cleaned(events(*[{"timestamp": stamp}] * 3))
         assert ("look like milliseconds" in str(caught.value)) is hinted
+
+
+def test_dates_written_as_numbers_are_refused_where_all_are() -> None:
+    with pytest.raises(InputError, match=r"timestamps look like dates as numbers \(20250131\)"):
+        cleaned(events({"timestamp": 20250131}, {"timestamp": 20250201}))
+    assert cleaned(events({"timestamp": 20250131}, {"timestamp": 20250199})).report.n_kept == 2
 
 
 def test_nothing_left_is_refused_whatever_the_limit() -> None:

@@ -28,6 +28,21 @@ def test_into_a_pipe_every_stage_is_one_line_and_never_a_bar() -> None:
     assert re.fullmatch(r"stage publish done in \d+\.\d s", lines[1])
 
 
+def test_a_long_stage_says_in_a_pipe_how_far_it_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, out = console(terminal=False)
+    at = 100.0
+    monkeypatch.setattr("index.progress.time.perf_counter", lambda: at)
+    with Stages(console=pipe) as stages, stages.stage("embed texts", total=20_000) as step:
+        for _ in range(8):
+            at += 20.0
+            step.advance(1_000)
+    assert out.getvalue().splitlines() == [
+        "stage embed texts goes on: 3,000 of 20,000 so far",
+        "stage embed texts goes on: 6,000 of 20,000 so far",
+        "stage embed texts done in 160.0 s (8,000 rows)",
+    ]
+
+
 def test_on_a_terminal_there_are_bars_with_names_and_time_left() -> None:
     screen, out = console(terminal=True)
     with Stages(console=screen) as stages, stages.stage("embed [texts]", total=10) as step:

@@ -135,6 +135,14 @@ def test_until_gives_the_same_snapshot_as_data_that_end_there(
     assert {name for name in first if first[name] != second.get(name)} == {"report.json"}
 
 
+def test_an_end_after_the_data_is_their_own(rebuild: Run, data: Path, store: SnapshotStore) -> None:
+    assert rebuild(data).code == 0
+    first = store.manifest(store.current()).files
+    assert rebuild(data, "--until", "2027-01-01T00:00Z").code == 0
+    second = store.manifest(store.current()).files
+    assert {name for name in first if first[name] != second.get(name)} == {"report.json"}
+
+
 def test_a_time_that_is_none_is_a_usage_error(rebuild: Run, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         rebuild(data, "--until", "yesterday")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from index.windows import Window, planned, sampled, span, truth_in, windows_before
+from index.windows import Window, beginning_of, planned, sampled, span, truth_in, windows_before
 from recsys.evaluation.truth import Truth
 from recsys.interactions import Interactions
 
@@ -61,6 +63,26 @@ def test_a_sample_keeps_whole_users_and_is_the_same_for_the_same_seed() -> None:
 def test_the_span_is_said_in_days() -> None:
     assert span(windows_before(200 * DAY, 0, horizon_days=28, count=2)) == "2 of 28 days, 1970-05-25 to 1970-07-20"
     assert span(()) == "none"
+
+
+def test_a_clock_that_was_wrong_does_not_make_a_log_old() -> None:
+    times = 20_000 * DAY + np.arange(0, 150 * DAY, DAY // 4)
+    assert beginning_of(times) == 20_000 * DAY
+    spoilt = np.concatenate([times[::-1], [0, 5 * DAY]])
+    assert beginning_of(spoilt) == 20_000 * DAY
+    # A year's pause is one all the same where more than a hundredth lies before it, and months without events are none.
+    assert beginning_of(np.concatenate([times, np.arange(10) * DAY])) == 0
+    assert beginning_of(np.concatenate([times, [19_700 * DAY]])) == 19_700 * DAY
+    assert beginning_of(np.array([7])) == 7
+
+
+def test_one_event_without_a_time_leaves_the_windows_as_they_are() -> None:
+    table = habits(100, 50, 120)
+    later = replace(table, times=table.times + 20_000 * DAY)
+    spoilt = replace(later, times=np.where(np.arange(len(later)) == len(later) - 1, 0, later.times))
+    windows = [planned(events, 20_120 * DAY, 2, horizon_days=28, count=None) for events in (later, spoilt)]
+    assert windows[0] == windows[1]
+    assert len(windows[0]) > 4
 
 
 def test_overlapping_windows_of_a_short_horizon_are_a_quarter_of_it_apart() -> None:

@@ -42,6 +42,16 @@ def test_explained_ones_fit_a_hundred_columns_and_say_sources_and_reasons(
     assert "what makes up the scores" not in text
 
 
+def test_an_interrupt_ends_a_call_in_one_line(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.console_client.RecommendRequest", interrupted)
+        assert main(["recommend", "user-03", "--target", target]) == 130
+    assert capsys.readouterr().err == "recsys-client: interrupted\n"
+
+
 def test_scores_that_are_small_and_close_are_still_told_apart(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(capsys, target, "similar", "1-i01", "--limit", "5").splitlines()
     scores = [line.split()[-1] for line in lines if line.strip()[:1].isdigit() and "Product" in line]
