@@ -214,20 +214,6 @@ codes = ["colour"]
     assert "events.target_types: view (as configured; no event is cart)" in map(str, data.choices)
 
 
-def test_what_is_configured_for_nothing_that_occurs_is_said(tmp_path: Path) -> None:
-    toml = """
-[events]
-target_types = ["view", "cart"]
-weights = { veiw = 0.7, purchase = 0.5 }
-min_value = 4
-"""
-    folder = write(tmp_path, event("u", "i1", "view"), event("u", "i3", "purchase", START + 1))
-    said = [str(choice) for choice in read(folder, toml=toml).choices]
-    assert "events.target_types: view (as configured; no event is cart)" in said
-    assert "events.weights: purchase 0.5, view 1 (purchase as configured; no event is veiw)" in said
-    assert "events.min_value: 4 (as configured; no event has a value, so none is below)" in said
-
-
 def test_what_was_taken_back_is_no_liking_and_what_nobody_knows_is_a_little(tmp_path: Path) -> None:
     kinds = ("purchase", "return", "remove_from_cart", "refund", "wave")
     folder = write(tmp_path, *(event("u", "i1", kind, START + at) for at, kind in enumerate(kinds)))
